@@ -1,0 +1,1 @@
+"""Drover: virtual machines as Kubernetes objects, on plain libvirt."""
