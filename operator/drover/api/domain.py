@@ -1,0 +1,224 @@
+"""Domain (internal): one machine on one node, fully resolved; its name ``<machine>-<epoch>`` is the lock.
+
+Written by the controller alone; the node's agent writes status and its own finalizer. Nothing secret is in it.
+"""
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from drover.api.base import (
+    Conditions,
+    HardwareAddress,
+    Label,
+    Link,
+    Model,
+    ObjectName,
+    Prose,
+    Reference,
+    ShortName,
+    Time,
+    Word,
+    keyed,
+    rule,
+    rules,
+)
+from drover.api.probe import ReadinessProbe
+from drover.api.virtualmachine import LastStop, PowerState, RestartPolicy
+
+DomainState = Literal["Pending", "Starting", "Running", "Paused", "Hibernated", "Stopping", "Stopped", "Unknown"]
+
+
+class Artifact(Model):
+    """A file to fetch: where from, and what it must hash to."""
+
+    url: Link
+    """Where to fetch it, by http or https."""
+    checksum: Annotated[str, Field(max_length=160)] | None = None
+    """sha256:… or sha512:… that it must have."""
+
+
+class MachineRef(Model):
+    """The machine a Domain belongs to."""
+
+    name: Label
+    """Name of the VirtualMachine, in the Domain's namespace."""
+    uid: Annotated[str, Field(max_length=64)]
+    """Its uid."""
+
+
+class Machine(Model):
+    """The hardware."""
+
+    cores: int
+    """Virtual cores."""
+    memory_bytes: int
+    """Memory the guest sees."""
+
+
+class DomainKernel(Model):
+    """A kernel to boot directly."""
+
+    image: Reference
+    """namespace/name of the VirtualMachineImage it comes from."""
+    kernel: Artifact
+    """The kernel."""
+    initrd: Artifact | None = None
+    """The initial RAM disk."""
+    arguments: Annotated[str, Field(max_length=4096)] = ""
+    """Kernel command line."""
+
+
+class DomainImage(Model):
+    """The image a volume starts from."""
+
+    image: Reference
+    """namespace/name of the VirtualMachineImage."""
+    source: Artifact
+    """Where its disk file is."""
+
+
+class DomainDisk(Model):
+    """One disk, in boot order."""
+
+    name: ShortName
+    """Name of the disk within the machine."""
+    volume: ObjectName
+    """Name of the StorageVolume."""
+    volume_uid: Annotated[str, Field(max_length=64)]
+    """Its uid; the file in the pool is called by it."""
+    pool: ObjectName
+    """StoragePool that holds it."""
+    size_bytes: int | None = None
+    """Capacity; absent: the image's."""
+    image: DomainImage | None = None
+    """What it starts from; absent: blank."""
+
+
+class DomainInterface(Model):
+    """One network interface."""
+
+    name: ShortName
+    """Name of the interface within the machine."""
+    network: ShortName
+    """VirtualNetwork."""
+    mac: HardwareAddress
+    """Hardware address."""
+    ip: Annotated[str, Field(max_length=39)]
+    """Allocated address."""
+
+
+class DomainSpec(Model):
+    """What the node is to make true."""
+
+    node_name: Annotated[
+        str, Field(max_length=253, json_schema_extra=rules(rule("self == oldSelf", "nodeName is immutable")))
+    ]
+    """Node whose agent acts on it. Immutable."""
+    virtual_machine: MachineRef
+    """The machine."""
+    uuid: Annotated[str, Field(max_length=36)]
+    """libvirt's uuid of the guest: the machine's uid."""
+    epoch: Annotated[int, Field(ge=1)]
+    """Which incarnation."""
+    power_state: PowerState
+    """What the guest should be."""
+    restart_policy: RestartPolicy
+    """What happens when it stops by itself."""
+    termination_grace_period_seconds: int
+    """Seconds between shutdown request and power cut."""
+    restarted_at: Word | None = None
+    """The machine's restart request, acted on once per new value."""
+    started_at: Word | None = None
+    """The machine's start request, acted on once per new value."""
+    stop_reason: Literal["Requested", "Evicted"] | None = None
+    """Why powerState is Stopped, when it is not the spec's own wish."""
+    actor: Word = ""
+    """Field manager that last changed the machine's spec."""
+    machine: Machine
+    """The hardware, at the next start."""
+    kernel: DomainKernel | None = None
+    """Kernel to boot directly; absent: the first disk's boot loader."""
+    disks: Annotated[list[DomainDisk], Field(max_length=16, json_schema_extra=keyed("name"))] = []
+    """Disks, at the next start."""
+    interfaces: Annotated[list[DomainInterface], Field(max_length=8, json_schema_extra=keyed("name"))] = []
+    """Interfaces, at the next start."""
+    readiness_probe: ReadinessProbe | None = None
+    """How to find out that the guest serves."""
+
+
+LiveText = Annotated[str, Field(max_length=512)]
+
+
+class LiveMachine(Model):
+    """What the machine in flight was started with."""
+
+    cores: int
+    """Virtual cores."""
+    memory_bytes: int
+    """Memory the guest sees."""
+    disks: Annotated[list[LiveText], Field(max_length=16)] = []
+    """Its disks, each as name, volume and size in bytes."""
+    interfaces: Annotated[list[LiveText], Field(max_length=8)] = []
+    """Its interfaces, each as name, network, hardware address and IP address."""
+    kernel: Annotated[str, Field(max_length=8192)] = ""
+    """Image and arguments of its kernel."""
+
+
+class VolumeFact(Model):
+    """What the node saw of one volume."""
+
+    name: ObjectName
+    """Name of the StorageVolume."""
+    ready: bool
+    """Whether its file is there."""
+    capacity_bytes: int | None = None
+    """Size the guest sees."""
+    allocated_bytes: int | None = None
+    """Space it took in the pool when it was last made or checked."""
+
+
+class DomainTimeline(Model):
+    """When the latest start passed each step on the node."""
+
+    prepared: Time | None = None
+    """Image, volumes and network were there."""
+    started: Time | None = None
+    """QEMU ran."""
+    ready: Time | None = None
+    """The guest was ready."""
+
+
+class DomainStatus(Model):
+    """What the node's agent observed."""
+
+    observed_generation: int | None = None
+    """The metadata.generation this status tells of."""
+    state: DomainState | None = None
+    """What the guest is."""
+    reason: Word | None = None
+    """Why, as one CamelCase word."""
+    message: Prose | None = None
+    """Why, for people."""
+    since: Time | None = None
+    """When the state began."""
+    conditions: Conditions | None = None
+    """VolumesReady NetworkReady Running GuestReady, as seen on the node."""
+    live: LiveMachine | None = None
+    """What the machine in flight was started with; absent when it is off."""
+    volumes: Annotated[list[VolumeFact], Field(max_length=16, json_schema_extra=keyed("name"))] | None = None
+    """What the node holds of its volumes."""
+    restarts: int | None = None
+    """Starts after it stopped by itself."""
+    next_restart: Time | None = None
+    """When the back-off ends and it is started again."""
+    last_stop: LastStop | None = None
+    """Why it last stopped."""
+    handled_restart: Word | None = None
+    """Restart request acted on last."""
+    handled_start: Word | None = None
+    """Start request acted on last."""
+    boot_id: Annotated[Word | None, Field(alias="bootID")] = None
+    """Boot of the node in which this was observed."""
+    timeline: DomainTimeline | None = None
+    """When the latest start passed each step."""

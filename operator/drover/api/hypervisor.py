@@ -1,0 +1,85 @@
+"""Hypervisor: what one node can do and holds; written by its agent only, called as the node."""
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from drover.api.base import Conditions, Link, Model, Prose, Reference, Word, keyed
+from drover.api.network import NetworkNode
+from drover.api.pool import PoolNode
+
+
+class HypervisorSpec(Model):
+    """Nothing is asked of a hypervisor: it reports."""
+
+
+class Orphan(Model):
+    """A guest of ours that no Domain speaks for: it keeps running until somebody decides."""
+
+    uuid: Word
+    """libvirt's uuid: the uid of the machine it was."""
+    name: Word
+    """libvirt's name: <namespace>.<machine>."""
+    epoch: int | None = None
+    """Incarnation it was started as."""
+    state: Word
+    """What it is: Running, Paused or Stopped."""
+
+
+class HeldImage(Model):
+    """A file of an image in the node's cache."""
+
+    image: Reference
+    """namespace/name of the VirtualMachineImage that asked for it first."""
+    url: Link
+    """Where it came from."""
+    digest: Word
+    """sha256:… of the file as fetched."""
+    size: int
+    """Bytes in the cache."""
+    format: Word = ""
+    """qcow2 or raw, of a disk."""
+    virtual_size: int | None = None
+    """Bytes a guest sees, of a disk."""
+
+
+class Capacity(Model):
+    """What the node has."""
+
+    cores: int
+    """Processors."""
+    memory_bytes: int
+    """Memory."""
+
+
+class HypervisorStatus(Model):
+    """What the node can do and holds."""
+
+    boot_id: Annotated[Word | None, Field(alias="bootID")] = None
+    """Changes with every boot of the node."""
+    architecture: Word | None = None
+    """amd64 or arm64."""
+    libvirt_version: Word | None = None
+    """Version of libvirt."""
+    qemu_version: Word | None = None
+    """Version of QEMU."""
+    accelerator: Literal["KVM", "TCG"] | None = None
+    """KVM when a probe guest really booted with it, else TCG: emulation."""
+    accelerator_detail: Prose | None = None
+    """Why it is so."""
+    capacity: Capacity | None = None
+    """Processors and memory."""
+    domains: int | None = None
+    """Guests of ours that libvirt knows."""
+    orphans: Annotated[list[Orphan], Field(max_length=1000, json_schema_extra=keyed("uuid"))] | None = None
+    """Guests of ours without a Domain."""
+    images: Annotated[list[HeldImage], Field(max_length=500, json_schema_extra=keyed("url"))] | None = None
+    """Files of images it holds."""
+    pools: Annotated[list[PoolNode], Field(max_length=64, json_schema_extra=keyed("name"))] | None = None
+    """Pools as they are here; the name is the pool's."""
+    networks: Annotated[list[NetworkNode], Field(max_length=64, json_schema_extra=keyed("name"))] | None = None
+    """Networks as they are here; the name is the network's."""
+    agent_version: Word | None = None
+    """Version of the agent."""
+    conditions: Conditions | None = None
+    """Ready, LibvirtConnected."""

@@ -1,0 +1,111 @@
+"""VirtualMachineImage: a disk or a kernel that machines start from; each node that needs one fetches it once."""
+
+from typing import Annotated, Literal
+
+from pydantic import ConfigDict, Field
+
+from drover.api.base import Conditions, Link, Model, Word, rule, rules, told, unchanged
+from drover.api.sharing import AllowedNamespaces
+
+CHECKSUM = r"^(sha256:[0-9a-f]{64}|sha512:[0-9a-f]{128})$"
+URL = r"^https?://[!-~]+$"
+_CHECKSUM_TOLD = told(CHECKSUM, "sha256: or sha512: and as many lower-case hexadecimal digits as it has")
+Checksum = Annotated[str, Field(max_length=135, pattern=CHECKSUM, json_schema_extra=_CHECKSUM_TOLD)]
+
+
+class HTTPSource(Model):
+    """A file on a web server."""
+
+    url: Annotated[str, Field(max_length=2048, pattern=URL, json_schema_extra=told(URL, "an http or https URL"))]
+    """Where it is, by http or https."""
+
+
+class ImageSource(Model):
+    """Where a file comes from."""
+
+    model_config = ConfigDict(
+        json_schema_extra=rules(rule("self.type != 'HTTP' || has(self.http)", "source.http is required with type HTTP"))
+    )
+
+    type: Literal["HTTP"]
+    """HTTP: fetched from a web server."""
+    http: HTTPSource | None = None
+    """The member of type HTTP."""
+
+
+class Initrd(Model):
+    """An initial RAM disk."""
+
+    source: ImageSource
+    """Where it comes from."""
+    checksum: Checksum | None = None
+    """sha256:… or sha512:… of the file; a mismatch leaves nothing behind."""
+
+
+class ImageKernel(Model):
+    """A kernel to boot directly."""
+
+    source: ImageSource
+    """Where the kernel comes from."""
+    checksum: Checksum | None = None
+    """sha256:… or sha512:… of the kernel; a mismatch leaves nothing behind."""
+    initrd: Initrd | None = None
+    """The initial RAM disk that goes with it."""
+    arguments: Annotated[str, Field(max_length=2048)] | None = None
+    """Kernel command line; default console=ttyS0."""
+
+
+class VirtualMachineImageSpec(Model):
+    """What the image is and where it comes from."""
+
+    model_config = ConfigDict(
+        json_schema_extra=rules(
+            rule("self.type != 'Disk' || has(self.source)", "source is required with type Disk"),
+            rule("self.type != 'Kernel' || has(self.kernel)", "kernel is required with type Kernel"),
+            rule(
+                "self.type != 'Kernel' || !has(self.source)", "type Kernel takes its files from kernel, not from source"
+            ),
+            rule(
+                "has(self.source) || !has(self.checksum)",
+                "checksum belongs to source; a kernel's own is kernel.checksum",
+            ),
+            *unchanged("type", "source", "checksum", "kernel"),
+        )
+    )
+
+    type: Literal["Disk", "Kernel"]
+    """Disk: a disk image (qcow2 or raw); Kernel: a kernel and its initial RAM disk."""
+    source: ImageSource | None = None
+    """Where the disk comes from."""
+    checksum: Checksum | None = None
+    """sha256:… or sha512:… of the disk file; without one the first digest seen is recorded and all nodes must match it."""
+    kernel: ImageKernel | None = None
+    """Type Kernel: the whole image. On a Disk image: boot it directly, without a boot loader."""
+    allowed_namespaces: AllowedNamespaces | None = None
+    """Who may use it; default the own namespace."""
+
+
+class ImageFile(Model):
+    """A file of the image, as the first node saw it."""
+
+    url: Link
+    """Where it came from."""
+    digest: Word
+    """sha256:… of the file as fetched; every node must find the same."""
+
+
+class VirtualMachineImageStatus(Model):
+    """What was observed of the image."""
+
+    observed_generation: int | None = None
+    """The metadata.generation this status tells of."""
+    conditions: Conditions | None = None
+    """Ready: a node holds it, verified; Unknown until a machine first needs it."""
+    files: Annotated[list[ImageFile], Field(max_length=3)] | None = None
+    """Its files and their digests."""
+    format: Word | None = None
+    """Format of the disk as fetched: qcow2 or raw."""
+    virtual_size: Word | None = None
+    """Size of the disk a guest sees."""
+    nodes: int | None = None
+    """Nodes that hold it."""

@@ -1,0 +1,277 @@
+"""The CRDs on a real API server: what is refused at apply and in which words, and what kubectl makes of the rest."""
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from tests.support.bodies import HTTP, ROOT, Body, image, network, pool, vm, volume
+from tests.system.world import World
+
+AFFINITY = "requiredDuringSchedulingIgnoredDuringExecution"
+KERNEL: Body = {"source": HTTP}
+READY: Body = {
+    "type": "Ready",
+    "status": "True",
+    "reason": "AsSpecified",
+    "message": "all is well",
+    "lastTransitionTime": "2026-01-01T00:00:00Z",
+}
+STATUS: Body = {
+    "phase": "Running",
+    "nodeName": "n1",
+    "addresses": [{"interface": "lan", "ip": "10.20.0.15"}],
+    "resolved": {"cores": 2, "memory": "1Gi"},
+    "restarts": 3,
+    "conditions": [READY],
+}
+WHOLE = vm(
+    "whole",
+    powerState="Paused",
+    restartPolicy="OnFailure",
+    terminationGracePeriodSeconds=0,
+    cpu={"cores": 2, "request": "200m"},
+    memory={"size": 1073741824},
+    kernel={"image": "library/tiny", "arguments": "quiet"},
+    disks=[ROOT, {"name": "data", "size": "5Gi", "reclaimPolicy": "Retain"}, {"name": "old", "volume": "web.data"}],
+    interfaces=[{"name": "lan", "network": "shop", "address": "10.20.0.15", "macAddress": "02:00:00:00:00:01"}],
+    readinessProbe={"httpGet": {"port": 80, "path": "/ready"}, "periodSeconds": 1},
+    nodeSelector={"example.com/disktype": "ssd"},
+    affinity={
+        "nodeAffinity": {AFFINITY: {"nodeSelectorTerms": [{"matchExpressions": [{"key": "a", "operator": "Exists"}]}]}}
+    },
+    tolerations=[{"key": "gpu", "operator": "Exists", "effect": "NoSchedule"}],
+    topologySpreadConstraints=[{"maxSkew": 1, "topologyKey": "zone", "whenUnsatisfiable": "DoNotSchedule"}],
+    priorityClassName="high",
+)
+
+
+def disk(**fields: Any) -> Body:
+    """Write a machine with one disk, its root disk with other fields."""
+    return vm(disks=[{name: value for name, value in (ROOT | fields).items() if value is not None}])
+
+
+def lan(**fields: Any) -> Body:
+    """Write a machine with one interface."""
+    return vm(interfaces=[{"name": "lan", **fields}])
+
+
+def probe(**fields: Any) -> Body:
+    """Write a machine with a probe."""
+    return vm(readinessProbe=fields)
+
+
+def node_term(**requirement: Any) -> Body:
+    """Write a machine that is particular about nodes."""
+    terms = {"nodeSelectorTerms": [{"matchExpressions": [requirement]}]}
+    return vm(affinity={"nodeAffinity": {AFFINITY: terms}})
+
+
+REFUSED = [
+    pytest.param(vm(cpus=2), 'unknown field "spec.cpus"', id="unknown-field"),
+    pytest.param(vm(affinity={"nodeAffinities": {}}), 'unknown field "spec.affinity.nodeAffinities"', id="slip-deep"),
+    pytest.param(vm() | {"spec": None}, "spec: Required value", id="no-spec"),
+    pytest.param(vm(memory={"size": "lots"}), 'spec.memory.size: Invalid value: "lots"|16Mi to 16Ti', id="no-size"),
+    pytest.param(vm(memory={"size": "1Ki"}), 'spec.memory.size: Invalid value: "1Ki"|16Mi to 16Ti', id="small"),
+    pytest.param(vm(memory={"size": 1}), "spec.memory.size: Invalid value: 1:|16Mi to 16Ti", id="small-number"),
+    pytest.param(vm(memory={"size": "1E"}), 'spec.memory.size: Invalid value: "1E"|16Mi to 16Ti', id="huge"),
+    pytest.param(vm(memory={"size": "-1Gi"}), 'spec.memory.size: Invalid value: "-1Gi"', id="negative"),
+    pytest.param(vm(cpu={"cores": 0}), "spec.cpu.cores: Invalid value: 0|greater than or equal to 1", id="no-cores"),
+    pytest.param(vm(cpu={"request": "0"}), 'spec.cpu.request: Invalid value: "0"|1m to 256', id="no-request"),
+    pytest.param(vm(powerState="On"), 'spec.powerState: Unsupported value: "On"|"Stopped"', id="power-state"),
+    pytest.param(vm("a" * 53), f"metadata.name|at most 52 characters, not {'a' * 53}", id="long-name"),
+    pytest.param(vm("a.b"), "metadata.name|must be a DNS label|not a.b", id="dotted-name"),
+    pytest.param(disk(name="a" * 21), f"spec.disks[0].name|at most 20 characters|not {'a' * 21}", id="long-disk-name"),
+    pytest.param(disk(name="Root"), "spec.disks[0].name|DNS label|not Root", id="upper-case-disk"),
+    pytest.param(disk(image="A/b"), 'spec.disks[0].image: Invalid value: "A/b"|namespace/name', id="image-name"),
+    pytest.param(disk(size="1"), 'spec.disks[0].size: Invalid value: "1"|1Mi to 64Ti', id="tiny-disk"),
+    pytest.param(vm(disks=[ROOT, ROOT]), 'spec.disks[1]: Duplicate value: {"name":"root"}', id="same-disk-name"),
+    pytest.param(disk(image=None, size=None), "spec.disks[0]|disk root: one of image, size or volume", id="no-source"),
+    pytest.param(disk(volume="old"), "spec.disks[0]|disk root: volume takes|image, size, pool", id="volume-and-image"),
+    pytest.param(
+        vm(disks=[{"name": "a", "volume": "old"}, {"name": "b", "volume": "old"}]),
+        "spec.disks: Invalid value: disks: two entries have volume old",
+        id="one-volume-twice",
+    ),
+    pytest.param(lan(macAddress="01:00:00:00:00:01"), "interfaces[0].macAddress|locally administered", id="multicast"),
+    pytest.param(lan(macAddress="02:00:00:00:00:0G"), "interfaces[0].macAddress|not 02:00:00:00:00:0G", id="bad-mac"),
+    pytest.param(lan(address="10.0.0.300"), "interfaces[0].address|IPv4 address|not 10.0.0.300", id="bad-ip"),
+    pytest.param(lan(address="fe80::1"), "interfaces[0].address|IPv4 address|not fe80::1", id="not-ipv4"),
+    pytest.param(lan(address="127.0.0.1"), "interfaces[0].address|neither loopback|not 127.0.0.1", id="loopback"),
+    pytest.param(
+        vm(interfaces=[{"name": name, "macAddress": "02:00:00:00:00:01"} for name in ("a", "b")]),
+        "spec.interfaces|two entries have macAddress 02:00:00:00:00:01",
+        id="same-mac-twice",
+    ),
+    pytest.param(
+        probe(httpGet={"port": 80}, tcpSocket={"port": 80}), "spec.readinessProbe|exactly one of", id="two-probes"
+    ),
+    pytest.param(probe(periodSeconds=3), "spec.readinessProbe|exactly one of httpGet, tcpSocket", id="no-probe"),
+    pytest.param(probe(httpGet={"port": 99999}), "httpGet.port: Invalid value: 99999|65535", id="port"),
+    pytest.param(probe(httpGet={"port": 80, "path": "x"}), "httpGet.path|begins with /|not x", id="path"),
+    pytest.param(vm(nodeSelector={"a b": "c"}), "spec.nodeSelector|must be labels|not a b", id="label"),
+    pytest.param(
+        vm(tolerations=[{"key": "k", "operator": "Exists", "value": "v"}]),
+        "spec.tolerations[0].value|Exists takes no value",
+        id="toleration",
+    ),
+    pytest.param(node_term(key="a", operator="In"), "operator In of key a takes at least one value", id="no-values"),
+    pytest.param(network("a" * 21), "metadata.name|at most 20 characters", id="long-network-name"),
+    pytest.param(network(cidr="10.20.0.1/24"), 'cidr: Invalid value: "10.20.0.1/24"|10.20.0.0/24', id="host"),
+    pytest.param(network(cidr="10.20.0.0/30"), "subnets[0].cidr|prefix of 12 to 29, not 10.20.0.0/30", id="narrow"),
+    pytest.param(network(cidr="fd00::/64"), "subnets[0].cidr|IPv4 network|not fd00::/64", id="ipv6"),
+    pytest.param(network(cidr="nonsense"), "subnets[0].cidr|IPv4 network|not nonsense", id="no-cidr"),
+    pytest.param(network(gateway="10.21.0.1"), "subnets[0].gateway|inside 10.20.0.0/24, not 10.21.0.1", id="outside"),
+    pytest.param(network(gateway="10.20.0.0"), "subnets[0].gateway|host address|not 10.20.0.0", id="network-address"),
+    pytest.param(network(gateway="10.20.0.255"), "subnets[0].gateway|host address|not 10.20.0.255", id="broadcast"),
+    pytest.param(
+        network(allocation={"start": "10.20.0.9", "end": "10.20.0.3"}),
+        "allocation.start 10.20.0.9 must not lie after allocation.end 10.20.0.3",
+        id="backwards",
+    ),
+    pytest.param(
+        network(allocation={"start": "10.20.0.9", "end": "10.20.1.3"}),
+        "subnets[0].allocation.end|inside 10.20.0.0/24, not 10.20.1.3",
+        id="range-outside",
+    ),
+    pytest.param(network(dnsServers=["x"]), "subnets[0].dnsServers[0]|IPv4 address|not x", id="name-server"),
+    pytest.param(image(source=None), "spec: Invalid value: source is required with type Disk", id="disk-no-source"),
+    pytest.param(image(type="Kernel", source=None), "kernel is required with type Kernel", id="no-kernel"),
+    pytest.param(image(type="Kernel", kernel=KERNEL), "type Kernel takes its files from kernel", id="kernel-source"),
+    pytest.param(image(type="ISO"), 'spec.type: Unsupported value: "ISO"|"Disk", "Kernel"', id="image-type"),
+    pytest.param(image(checksum="md5:aa"), 'spec.checksum: Invalid value: "md5:aa"|sha256:', id="checksum"),
+    pytest.param(image(source={"type": "HTTP"}), "source.http is required with type HTTP", id="no-url"),
+    pytest.param(
+        image(source={"type": "HTTP", "http": {"url": "file:///etc/passwd"}}),
+        "source.http.url|http or https URL|not file:///etc/passwd",
+        id="file-url",
+    ),
+    pytest.param(image(allowedNamespaces={"from": "Selector"}), "selector goes with from: Selector", id="no-selector"),
+    pytest.param(volume(size=None), "size is required of a blank volume", id="volume-no-size"),
+    pytest.param(volume(source={"type": "Image"}), "source.image goes with type Image", id="volume-no-image"),
+    pytest.param(pool(directory={"path": "/var/../etc"}), "directory.path|without . and ..|not /var/../etc", id="dots"),
+    pytest.param(pool(directory={"path": "pools"}), "directory.path|absolute path|not pools", id="relative-path"),
+    pytest.param(pool(directory=None), "directory is required with type Directory", id="pool-no-directory"),
+]
+
+CHANGES = [
+    pytest.param(
+        disk(), disk(image="ubuntu"), "disks[0].image|disk root: image is immutable: debian, not ubuntu", id="image"
+    ),
+    pytest.param(disk(), disk(image=None), "disks[0].image|image is immutable: debian, not none", id="image-removed"),
+    pytest.param(disk(), disk(pool="fast"), "disks[0].pool|pool is immutable: none, not fast", id="pool"),
+    pytest.param(disk(), disk(size="9Gi"), "disks[0].size|size only grows; 9Gi is less than 10Gi", id="size"),
+    pytest.param(disk(), disk(size=1048576), "size only grows; 1048576 is less than 10Gi", id="size-as-a-number"),
+    pytest.param(volume(), volume(size="1Gi"), "spec.size|size only grows; 1Gi is less than 2Gi", id="volume-size"),
+    pytest.param(volume(), volume(pool="fast"), "spec.pool|pool is immutable", id="volume-pool"),
+    pytest.param(
+        volume(), volume(source={"type": "Image", "image": "x"}), "spec.source|source is immutable", id="volume-source"
+    ),
+    pytest.param(network(), network(dnsServers=["9.9.9.9"]), "spec.subnets|subnets is immutable", id="subnets"),
+    pytest.param(pool(), pool(directory={"path": "/b"}), "spec.directory|directory is immutable", id="directory"),
+    pytest.param(
+        image(), image(checksum=f"sha256:{'0' * 64}"), "spec.checksum|checksum is immutable", id="image-checksum"
+    ),
+]
+
+ALLOWED = [
+    pytest.param(disk(), disk(size="11Gi"), id="a-disk-grows"),
+    pytest.param(disk(), vm(disks=[]), id="a-disk-is-detached"),
+    pytest.param(disk(), vm(disks=[{"name": "first", "size": "1Gi"}, ROOT]), id="a-disk-is-put-before"),
+    pytest.param(image(), image(allowedNamespaces={"from": "All"}), id="an-image-is-shared"),
+    pytest.param(vm(), vm(powerState="Stopped"), id="a-machine-is-stopped"),
+]
+
+
+def apply(world: World, body: Body, *words: str) -> str:
+    """Apply as a user does and give what kubectl said, good or bad."""
+    done = world.try_kubectl("apply", *words, "-f", "-", given=json.dumps(body))
+    return done.stdout + done.stderr
+
+
+@pytest.fixture
+def clean(cluster_sandbox: World) -> Iterator[World]:
+    """Take away afterwards what a test applied."""
+    yield cluster_sandbox
+    for kind in ("vm,vol,vmimage", "vnet,pool"):
+        cluster_sandbox.kubectl("delete", kind, "--all", "--wait=false")
+
+
+@pytest.mark.parametrize(("body", "words"), REFUSED)
+def test_nonsense_is_refused_at_apply_naming_field_value_and_what_is_allowed(
+    cluster_sandbox: World, body: Body, words: str
+) -> None:
+    said = apply(cluster_sandbox, body, "--dry-run=server")
+
+    assert [word for word in words.split("|") if word not in said] == [], said
+
+
+@pytest.mark.parametrize(("before", "after", "words"), CHANGES)
+def test_a_change_that_cannot_be_made_is_refused_at_apply(clean: World, before: Body, after: Body, words: str) -> None:
+    assert "created" in apply(clean, before)
+
+    said = apply(clean, after)
+
+    assert [word for word in words.split("|") if word not in said] == [], said
+
+
+@pytest.mark.parametrize(("before", "after"), ALLOWED)
+def test_a_change_that_can_be_made_is_taken(clean: World, before: Body, after: Body) -> None:
+    assert "created" in apply(clean, before)
+
+    assert "configured" in apply(clean, after)
+
+
+def test_every_field_at_once_is_taken_as_written(clean: World) -> None:
+    clean.kubectl("apply", "-f", "-", given=json.dumps(WHOLE))
+
+    stored = clean.get("vm", "whole")
+
+    assert stored is not None
+    assert stored["spec"] == WHOLE["spec"]
+
+
+def test_the_only_default_that_is_stored_is_the_power_state(clean: World) -> None:
+    clean.kubectl("apply", "-f", "-", given=json.dumps(disk()))
+
+    stored = clean.get("vm", "web")
+
+    assert stored is not None
+    assert stored["spec"] == disk()["spec"] | {"powerState": "Running"}
+
+
+def test_columns_conditions_and_field_selectors_read_the_status(clean: World) -> None:
+    clean.kubectl("apply", "-f", "-", given=json.dumps(vm("hello")))
+    clean.kubectl("patch", "vm", "hello", "--subresource=status", "--type=merge", "-p", json.dumps({"status": STATUS}))
+
+    assert clean.kubectl("get", "vm", "--field-selector=status.nodeName=n2", "-o", "name") == ""
+    titles, line = clean.kubectl("get", "vm", "--field-selector=status.nodeName=n1").splitlines()
+    assert titles.split() == ["NAME", "STATUS", "READY", "NODE", "IP", "CPU", "MEMORY", "AGE"]
+    assert line.split()[:-1] == ["hello", "Running", "True", "n1", "10.20.0.15", "2", "1Gi"]
+    wide = clean.kubectl("get", "vm", "hello", "-o", "wide")
+    assert ("RESTARTS" in wide, "all is well" in wide) == (True, True)
+    clean.kubectl("wait", "--for=condition=Ready", "vm/hello", "--timeout=5s")
+
+
+@pytest.mark.parametrize("words", [(), ("--server-side", "--force-conflicts")], ids=["client", "server"])
+def test_a_status_makes_no_difference_to_what_was_applied(clean: World, words: tuple[str, ...]) -> None:
+    clean.kubectl("apply", *words, "-f", "-", given=json.dumps(WHOLE))
+    clean.kubectl("patch", "vm", "whole", "--subresource=status", "--type=merge", "-p", json.dumps({"status": STATUS}))
+
+    done = clean.try_kubectl("diff", *words, "-f", "-", given=json.dumps(WHOLE))
+
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+
+
+def test_every_field_explains_itself_in_kubectl(cluster_sandbox: World) -> None:
+    said = cluster_sandbox.kubectl("explain", "vm.spec.disks")
+
+    assert "Disks in boot order" in said
+    assert "Capacity such as 10Gi" in said
+
+
+def test_our_kinds_are_a_category_and_not_part_of_all(cluster_sandbox: World) -> None:
+    ours = cluster_sandbox.kubectl("api-resources", "--api-group=drover.dev", "--categories=drover", "-o", "name")
+    everything = cluster_sandbox.kubectl("api-resources", "--api-group=drover.dev", "--categories=all", "-o", "name")
+
+    assert (len(ours.split()), everything) == (8, "")
