@@ -1,0 +1,121 @@
+"""Facts of a host and of what it holds, as the node's agent observes them."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+Accelerator = Literal["KVM", "TCG"]
+Architecture = Literal["x86_64", "aarch64"]
+
+
+@dataclass(frozen=True, slots=True)
+class HostFacts:
+    """What this host can do; the same from one boot to the next."""
+
+    architecture: Architecture
+    """libvirt's and the kernel's word; see `platform` for Kubernetes' word."""
+    emulator: str
+    """Path of QEMU."""
+    accelerator: Accelerator
+    accelerator_detail: str
+    """Why it is so."""
+    machine: str
+    """Newest versioned machine type of our kind, such as pc-q35-7.2."""
+    cores: int
+    memory_bytes: int
+    libvirt_version: str
+    qemu_version: str
+
+    @property
+    def platform(self) -> str:
+        """The architecture as Kubernetes calls it."""
+        return {"x86_64": "amd64", "aarch64": "arm64"}[self.architecture]
+
+
+@dataclass(frozen=True, slots=True)
+class Capabilities:
+    """What libvirt says of the host, before anything was tried."""
+
+    architecture: Architecture
+    emulator: str
+    machine: str
+    kvm: bool
+    """Whether libvirt advertises KVM: no proof that a guest runs with it."""
+
+
+@dataclass(frozen=True, slots=True)
+class PoolFacts:
+    """A storage pool on this host."""
+
+    name: str
+    path: str
+    capacity_bytes: int
+    available_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class VolumeFile:
+    """A disk file in a pool of this host."""
+
+    path: str
+    capacity_bytes: int
+    """Size the guest sees."""
+    allocated_bytes: int
+    """Space it takes in the pool."""
+
+
+@dataclass(frozen=True, slots=True)
+class NetworkFacts:
+    """A virtual network on this host."""
+
+    name: str
+    bridge: str
+    active: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Reservation:
+    """An address that DHCP gives to one hardware address, and the names that DNS answers for it."""
+
+    mac: str
+    ip: str
+    namespace: str
+    machine: str
+
+
+@dataclass(frozen=True, slots=True)
+class DiskSample:
+    """Counters of one disk since the guest started; what libvirt did not tell is None."""
+
+    device: str
+    """vda, vdb … in the order of the record's live disks."""
+    read_bytes: int | None
+    write_bytes: int | None
+    read_requests: int | None
+    write_requests: int | None
+    allocated_bytes: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class InterfaceSample:
+    """Counters of one interface since the guest started, as the guest sees the direction; None is unknown."""
+
+    device: str
+    """vnet0 …; interfaces come in the order of the record's live interfaces."""
+    received_bytes: int | None
+    sent_bytes: int | None
+    received_packets: int | None
+    sent_packets: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class GuestSample:
+    """Counters of one running guest; what libvirt did not tell is None or missing."""
+
+    uuid: str
+    cpu_seconds: float | None
+    memory_bytes: int | None
+    """What the balloon leaves to the guest."""
+    resident_bytes: int | None
+    """What QEMU takes from the host."""
+    disks: tuple[DiskSample, ...]
+    interfaces: tuple[InterfaceSample, ...]
