@@ -1,0 +1,75 @@
+"""What operators may set, from environment variables that begin with DROVER_; documented by the fields."""
+
+from ipaddress import IPv4Network
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import Field, PositiveFloat, PositiveInt
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from drover import __version__
+
+Text = Annotated[str, Field(min_length=1)]
+
+
+class CommonSettings(BaseSettings):
+    """What every process can be told."""
+
+    model_config = SettingsConfigDict(env_prefix="DROVER_", frozen=True, use_attribute_docstrings=True)
+
+    namespace: Text = "drover-system"
+    """Namespace of the leases and of the service accounts."""
+    http_address: Text = "127.0.0.1:8080"
+    """host:port on which /metrics, /healthz and /readyz are served; port 0 takes a free one."""
+    resync_seconds: PositiveFloat = 300.0
+    """Seconds between two comparisons of the caches with the cluster; drawn anew each time, up to twice as long."""
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
+    """Least severity that is logged."""
+
+
+class ControllerSettings(CommonSettings):
+    """What the controller can be told."""
+
+    default_network_cidr: IPv4Network = IPv4Network("10.20.0.0/16")
+    """Addresses of the network "default" when the controller creates it."""
+    default_pool_path: Path = Path("/var/lib/drover/pools/default")
+    """Folder on the nodes of the pool "default" when the controller creates it."""
+    cluster_defaults: Literal["Create", "Skip"] = "Create"
+    """Whether to create the network and the pool "default" when there are none."""
+    lease_seconds: PositiveFloat = 15.0
+    """A controller that did not renew its lease for so long is replaced."""
+    node_lease_stale_seconds: PositiveFloat = 40.0
+    """A node whose agent did not renew its lease for so long counts as lost from sight."""
+    cpu_request_per_core: PositiveFloat = 0.1
+    """CPUs that the anchor pod requests for each virtual core, unless the machine says otherwise."""
+    workers: PositiveInt = 16
+    """Objects of one kind that are reconciled at a time."""
+    anchor_image: Text = f"drover.dev/drover:{__version__}"
+    """Image of the anchor pods; it must hold the command `drover anchor`."""
+
+
+class AgentSettings(CommonSettings):
+    """What the agent of a node can be told."""
+
+    node_name: Text
+    """Name of the Kubernetes node it runs on."""
+    libvirt_uri: Text = "qemu:///system"
+    """Where libvirt listens."""
+    state_dir: Path = Path("/var/lib/drover")
+    """Folder for what survives a restart of the agent."""
+    boot_id_file: Path = Path("/proc/sys/kernel/random/boot_id")
+    """File whose content changes with each boot of the node."""
+    start_parallelism: PositiveInt | None = None
+    """Guests that are started at a time; as many as the node has CPUs when not set."""
+    workers: PositiveInt = 16
+    """Objects of one kind that are reconciled at a time."""
+    restart_backoff_base_seconds: PositiveFloat = 10.0
+    """Pause before a guest that ended is started again, doubled each time."""
+    restart_backoff_limit_seconds: PositiveFloat = 300.0
+    """Longest such pause."""
+    restart_backoff_reset_seconds: PositiveFloat = 600.0
+    """A guest that ran for so long starts over with the shortest pause."""
+    image_stall_seconds: PositiveFloat = 60.0
+    """A download that brings nothing for so long is begun again where it stopped."""
+    image_timeout_seconds: PositiveFloat = 6 * 3600.0
+    """A download or conversion that takes longer fails."""
