@@ -1,0 +1,32 @@
+#!/bin/sh
+# Every command of the guest's HTTP server; the name it is called by chooses one.
+#   uptime                          seconds since boot
+#   poweroff, reboot, panic         what they say; the answer leaves first
+#   fill?mb=N                       write N MiB to a file on the first disk
+#   write?disk=vdb&text=T           write a line to a disk: raw, 1 MiB from its start; to a file on the first disk
+#   read?disk=vdb                   read it back
+#   disks                           name and size in KiB of every disk
+#   deaf                            stop listening to the power button
+#   lookup?name=N                   ask the name server
+value() { echo "$QUERY_STRING" | tr '&' '\n' | sed -n "s/^$1=//p"; }
+later() { (sleep 0.2; "$@") </dev/null >/dev/null 2>&1 & }
+down() { /etc/down; "$1" -f; }
+
+name=${0##*/}
+disk=$(value disk)
+case "$disk" in
+  '' | vda) place=/disk/text skip=0 ;;
+  *) place=/dev/$disk skip=2048 ;;
+esac
+printf 'Content-Type: text/plain\r\nConnection: close\r\n\r\n'
+case "$name" in
+  uptime | index.cgi) read -r up _ </proc/uptime; echo "${up%.*}" ;;
+  poweroff | reboot) later down "$name"; echo "$name" ;;
+  panic) echo 1 >/proc/sys/kernel/sysrq; later sh -c 'echo c >/proc/sysrq-trigger'; echo panic ;;
+  fill) dd if=/dev/urandom of=/disk/fill bs=1M count="$(value mb)" conv=fsync 2>&1 | tail -n 1 ;;
+  write) value text | dd of="$place" bs=512 seek="$skip" conv=notrunc,fsync 2>/dev/null && echo written ;;
+  read) dd if="$place" bs=512 skip="$skip" count=1 2>/dev/null | tr -d '\0' | head -n 1 ;;
+  deaf) kill "$(pidof acpid)" && echo deaf ;;
+  lookup) nslookup "$(value name)" 2>&1 ;;
+  disks) awk '$4 ~ /^[sv]d/ {print $4, $3}' /proc/partitions ;;
+esac
