@@ -1,0 +1,298 @@
+"""The host's libvirt as one object of small verbs: what the agent's reconcilers act on.
+
+Every verb is idempotent unless it says otherwise, takes libvirt's uuid of a guest (the machine's uid), and raises only
+the taxonomy of `drover.errors` (`Unavailable` while libvirtd does not answer) or `HypervisorFault`, which is a bug.
+Guests without a record of ours do not exist here: they are neither listed nor touched.
+"""
+
+import asyncio
+import contextlib
+import logging
+from collections import defaultdict
+from collections.abc import Callable, Collection
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from types import TracebackType
+from typing import Self, TypeVar
+
+from drover.api.network import VirtualNetworkSpec
+from drover.errors import Unavailable
+from drover.hypervisor import domain as guests
+from drover.hypervisor import facts, stats, volume
+from drover.hypervisor import network as networks
+from drover.hypervisor import pool as storage
+from drover.hypervisor.connection import Callbacks, Connection
+from drover.hypervisor.leases import Leases
+from drover.hypervisor.logs import Logs
+from drover.state.guest import Blueprint, Guest, GuestEvent, Record
+from drover.state.host import GuestSample, HostFacts, NetworkFacts, PoolFacts, Reservation, VolumeFile
+
+T = TypeVar("T")
+LOG = logging.getLogger(__name__)
+SPARE_THREADS = 4
+"""Calls that are served while as many guests as may be are starting, being saved and being cut off."""
+SAVES = 2
+"""Guests whose memory may be saved at once: each takes minutes of a disk."""
+CUTS = 4
+"""Guests whose power may be cut at once: a stuck QEMU takes a quarter of a minute."""
+AGENT_THREADS = 4
+ASK_SECONDS = 3.0
+"""How long to wait until a guest agent has taken a shutdown request, its queue included."""
+
+
+@dataclass(frozen=True, slots=True)
+class HostOptions:
+    """Where libvirt is and where the agent keeps what libvirt does not."""
+
+    uri: str
+    state_dir: Path
+    """networks/ and logs/ below it are the host's."""
+    boot_id: str
+    starts: int
+    """Guests that may be starting at once: the cores."""
+
+
+class Host:
+    """libvirt on this node; enter it to connect, and it stays connected until it is left."""
+
+    def __init__(self, options: HostOptions) -> None:
+        self.options = options
+        self.logs = Logs(options.state_dir / "logs")
+        self._listeners: list[Callable[[GuestEvent], None]] = []
+        self._watchers: list[Callable[[bool], None]] = []
+        self._starts = asyncio.Semaphore(options.starts)
+        self._saves = asyncio.Semaphore(SAVES)
+        self._cuts = asyncio.Semaphore(CUTS)
+        # libvirt refuses the later one of two who define, start or stop the same thing at once.
+        self._pools: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
+        self._networks: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
+        self._facts: HostFacts | None = None
+        self._probing = asyncio.Lock()
+        callbacks = Callbacks(self._deliver, self._notify)
+        threads = options.starts + SAVES + CUTS + SPARE_THREADS
+        self._libvirt = Connection(options.uri, threads=threads, callbacks=callbacks)
+        # A guest decides how long its agent takes to answer, so those calls must not stand in anybody's way.
+        self._guest_agents = Connection(options.uri, threads=AGENT_THREADS)
+        self._tasks: list[asyncio.Task[None]] = []
+
+    async def __aenter__(self) -> Self:
+        """Begin to connect in the background; `connected` tells when libvirtd has answered."""
+        await asyncio.to_thread(self.logs.prepare)
+        self._tasks = [asyncio.create_task(one.run()) for one in (self._libvirt, self._guest_agents)]
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Close the connection; guests are not touched."""
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    @property
+    def connected(self) -> bool:
+        """Whether libvirtd answers."""
+        return self._libvirt.connected
+
+    @property
+    def trouble(self) -> str:
+        """Why libvirtd does not answer, in libvirt's words; stale while it does."""
+        return self._libvirt.trouble
+
+    def subscribe(self, callback: Callable[[GuestEvent], None]) -> None:
+        """Call `callback` in the event loop with every event of any guest, foreign ones too (look the uuid up)."""
+        self._listeners.append(callback)
+
+    def watch_connection(self, callback: Callable[[bool], None]) -> None:
+        """Call `callback` in the event loop with True at each connect and False at each loss."""
+        self._watchers.append(callback)
+
+    async def wait_connected(self) -> None:
+        """Return once libvirtd answers."""
+        await self._libvirt.wait()
+
+    def _deliver(self, event: GuestEvent) -> None:
+        for listener in self._listeners:
+            _told(listener, event)
+
+    def _notify(self, connected: bool) -> None:  # noqa: FBT001  # the callback's whole message
+        for watcher in self._watchers:
+            _told(watcher, connected)
+
+    def _network(self, name: str) -> Path:
+        return self.options.state_dir / "networks" / name
+
+    # --- the host -------------------------------------------------------------------------------------------------
+
+    async def facts(self) -> HostFacts:
+        """What the host can do; the first call of a boot boots a probe guest to see whether KVM works (seconds)."""
+        # One at a time: two probe guests of one name would fail each other.
+        async with self._probing:
+            if self._facts is None:
+                directory = self.options.state_dir / "probe"
+                self._facts = await self._libvirt.call(facts.facts, directory, self.options.boot_id)
+            return self._facts
+
+    # --- guests ---------------------------------------------------------------------------------------------------
+
+    async def guests(self) -> tuple[Guest, ...]:
+        """All guests of ours; for start-up and the slow comparison, not for each reconcile."""
+        return await self._libvirt.call(guests.guests)
+
+    async def guest(self, uuid: str) -> Guest | None:
+        """One guest of ours; None when there is none."""
+        return await self._libvirt.call(guests.guest, uuid)
+
+    async def define(self, blueprint: Blueprint) -> None:
+        """Make libvirt know the guest as the blueprint says, record included; a running one keeps what it has."""
+        await self._libvirt.call(guests.define, blueprint)
+
+    async def start(self, uuid: str, *, paused: bool = False) -> None:
+        """Boot the guest, or restore it from its managed save; done if it is active already.
+
+        A managed save that cannot be read raises `Refused` with reason ResumeFailed and is kept.
+        """
+        async with self._starts:
+            await self._libvirt.call(guests.start, uuid, paused=paused)
+
+    async def launch(self, blueprint: Blueprint, *, paused: bool = False) -> None:
+        """Define and start in one go."""
+        async with self._starts:
+            await self._libvirt.call(guests.launch, blueprint, paused=paused)
+
+    async def shutdown(self, uuid: str) -> None:
+        """Ask the guest to switch itself off, by its agent if that is connected, else by ACPI; returns at once."""
+        # Guests that do not answer may keep all threads for guest agents, and the grace period runs already.
+        with contextlib.suppress(TimeoutError, Unavailable):
+            async with asyncio.timeout(ASK_SECONDS):
+                if await self._guest_agents.call(guests.agent_shutdown, uuid):
+                    return
+        await self._libvirt.call(guests.shutdown, uuid)
+
+    async def destroy(self, uuid: str) -> None:
+        """Cut the guest's power; done if it is off or unknown."""
+        async with self._cuts:
+            await self._libvirt.call(guests.destroy, uuid)
+
+    async def suspend(self, uuid: str) -> None:
+        """Stop the guest's clock, memory kept."""
+        await self._libvirt.call(guests.suspend, uuid)
+
+    async def resume(self, uuid: str) -> None:
+        """Let a paused guest run on."""
+        await self._libvirt.call(guests.resume, uuid)
+
+    async def hibernate(self, uuid: str) -> None:
+        """Save the guest's memory next to its disks and end its QEMU; the next start restores it."""
+        async with self._saves:
+            await self._libvirt.call(guests.hibernate, uuid)
+
+    async def discard_save(self, uuid: str) -> None:
+        """Throw the saved memory away: the next start boots."""
+        await self._libvirt.call(guests.discard_save, uuid)
+
+    async def undefine(self, uuid: str) -> None:
+        """Make libvirt forget a guest that is off, its saved memory and serial log with it."""
+        await self._libvirt.call(guests.undefine, uuid)
+        await asyncio.to_thread(self.logs.remove, uuid)
+
+    async def write_record(self, uuid: str, record: Record) -> None:
+        """Replace the record, of the running guest too; done if the guest is unknown."""
+        await self._libvirt.call(guests.write_record, uuid, record)
+
+    async def ping_guest(self, uuid: str, *, timeout_seconds: int = 1) -> bool:
+        """Whether the guest agent inside the guest answers."""
+        with contextlib.suppress(Unavailable):
+            return await self._guest_agents.call(guests.ping, uuid, timeout_seconds)
+        return False
+
+    async def serial_log(self, uuid: str) -> bytes:
+        """The last 64 KiB of the guest's serial output."""
+        return await asyncio.to_thread(self.logs.tail, uuid)
+
+    async def trim_logs(self) -> None:
+        """Cut every serial log that grew past twice its bound back to its last 64 KiB; call it every few seconds."""
+        await asyncio.to_thread(self.logs.trim)
+
+    async def samples(self, uuids: Collection[str]) -> tuple[GuestSample, ...]:
+        """Counters of those of the guests that are active and not busy; costs about 7 ms a guest in libvirtd."""
+        return await self._libvirt.call(stats.samples, uuids)
+
+    # --- pools and volumes: `pool` is the StoragePool's name, `uid` the StorageVolume's -----------------------------
+
+    async def ensure_pool(self, pool: str, path: str) -> PoolFacts:
+        """Define, build and activate a pool of the directory; raise `NotReady` when the directory cannot be made."""
+        async with self._pools[pool]:
+            return await self._libvirt.call(storage.ensure, pool, path)
+
+    async def pool(self, pool: str) -> PoolFacts | None:
+        """Sizes of an active pool; None when there is none."""
+        return await self._libvirt.call(storage.pool, pool)
+
+    async def remove_pool(self, pool: str) -> None:
+        """Make libvirt forget the pool; its files stay."""
+        async with self._pools[pool]:
+            await self._libvirt.call(storage.remove, pool)
+
+    async def volume(self, pool: str, uid: str) -> VolumeFile | None:
+        """The volume's file; None when there is none."""
+        return await self._libvirt.call(volume.volume, pool, uid)
+
+    async def create_volume(self, pool: str, uid: str, size_bytes: int, image: Path | None = None) -> VolumeFile:
+        """Make the volume's file, blank or by copy on write of a qcow2 `image`; keep one that is there.
+
+        Raises `NotReady` with reason PoolFull when there is no room.
+        """
+        base = None if image is None else PurePosixPath(image)
+        return await self._libvirt.call(volume.create, pool, uid, size_bytes, base)
+
+    async def grow_volume(self, pool: str, uid: str, size_bytes: int) -> VolumeFile:
+        """Make a volume of a guest that is off larger; never smaller."""
+        return await self._libvirt.call(volume.grow, pool, uid, size_bytes)
+
+    async def delete_volume(self, pool: str, uid: str) -> None:
+        """Delete the volume's data; done if it is gone."""
+        await self._libvirt.call(volume.delete, pool, uid)
+
+    async def volumes(self, pool: str) -> tuple[str, ...]:
+        """List the uids of the volumes in the pool."""
+        return await self._libvirt.call(volume.volumes, pool)
+
+    # --- networks: `network` is the VirtualNetwork's name ----------------------------------------------------------
+
+    async def ensure_network(self, network: str, spec: VirtualNetworkSpec) -> NetworkFacts:
+        """Make the network active as the spec says.
+
+        One that differs, or is inactive, is made anew; while guests use it that raises `Busy` with reason NetworkInUse.
+        """
+        async with self._networks[network]:
+            return await self._libvirt.call(networks.ensure, network, spec, self._network(network))
+
+    async def remove_network(self, network: str) -> None:
+        """Take the network down and forget it; `Busy` while guests use it."""
+        async with self._networks[network]:
+            await self._libvirt.call(networks.remove, network)
+
+    async def reserve(self, network: str, domain: str, reservation: Reservation) -> None:
+        """Give the address to the hardware address by DHCP and answer its names, within milliseconds.
+
+        `domain` is the network's: the name is <machine>.<namespace>.<domain>.
+        """
+        await self._libvirt.call(networks.reserve, network, self._network(network), domain, reservation)
+
+    async def release(self, network: str, mac: str) -> None:
+        """Forget the reservation of a hardware address; done if there is none."""
+        await self._libvirt.call(networks.release, network, self._network(network), mac)
+
+    async def reservations(self, network: str) -> tuple[str, ...]:
+        """Hardware addresses that have a reservation: to find those that nobody needs any more."""
+        leases = Leases(network, self._network(network))
+        return tuple(mac for mac, _ in await asyncio.to_thread(leases.reserved))
+
+
+def _told(listener: Callable[[T], None], news: T) -> None:
+    """Tell one of several; its failure must not keep the news from the others."""
+    try:
+        listener(news)
+    except Exception:
+        LOG.exception("a listener failed", extra={"news": str(news)})

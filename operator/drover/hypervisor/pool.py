@@ -1,0 +1,106 @@
+"""Verbs on storage pools; blocking, see `domain`."""
+
+import os
+from pathlib import PurePosixPath
+
+import libvirt
+from drover.errors import NotReady
+from drover.hypervisor.errors import found, host_trouble
+from drover.state.host import PoolFacts
+from drover.translation import pool as translation
+from drover.translation import volume
+
+
+def ensure(connection: libvirt.virConnect, pool: str, path: str) -> PoolFacts:
+    """Make the pool active; one of another directory is defined anew unless volumes are in it."""
+    storage = found(connection.storagePoolLookupByName, translation.name(pool))
+    if storage is not None and _moved(storage, path):
+        _give_up(storage, pool, path)
+        storage = None
+    if storage is None:
+        storage = connection.storagePoolDefineXML(translation.document(pool, path))
+    if not storage.isActive():
+        _activate(storage, path)
+    return _facts(storage, pool)
+
+
+def pool(connection: libvirt.virConnect, pool: str) -> PoolFacts | None:
+    """Look an active pool up."""
+    storage = found(connection.storagePoolLookupByName, translation.name(pool))
+    return _facts(storage, pool) if storage is not None and storage.isActive() else None
+
+
+def active(connection: libvirt.virConnect, pool: str) -> libvirt.virStoragePool:
+    """The pool in order to act on it."""
+    storage = found(connection.storagePoolLookupByName, translation.name(pool))
+    if storage is None or not storage.isActive():
+        raise NotReady(f"pool {pool} is not active on this node", reason="PoolNotActive")
+    return storage
+
+
+def remove(connection: libvirt.virConnect, pool: str) -> None:
+    """Forget the pool; its files stay."""
+    storage = found(connection.storagePoolLookupByName, translation.name(pool))
+    if storage is not None:
+        _forget(storage)
+
+
+def _forget(storage: libvirt.virStoragePool) -> None:
+    if storage.isActive():
+        storage.destroy()
+    found(storage.undefine)
+
+
+def _moved(storage: libvirt.virStoragePool, path: str) -> bool:
+    return PurePosixPath(translation.directory(storage.XMLDesc())) != PurePosixPath(path)
+
+
+def _give_up(storage: libvirt.virStoragePool, pool: str, path: str) -> None:
+    """Forget a pool of another directory, which nobody uses; its files stay."""
+    if storage.isActive() and _holds_volumes(storage):
+        directory = translation.directory(storage.XMLDesc())
+        raise NotReady(
+            f"pool {pool} is at {directory} on this node and has volumes there, so it cannot be at {path}",
+            reason="PoolUnusable",
+        )
+    _forget(storage)
+
+
+def _holds_volumes(storage: libvirt.virStoragePool) -> bool:
+    with host_trouble("PoolUnusable"):
+        storage.refresh()
+    return any(volume.uid(name) is not None for name in storage.listVolumes())
+
+
+def _activate(storage: libvirt.virStoragePool, path: str) -> None:
+    try:
+        storage.build()
+        storage.create()
+    except libvirt.libvirtError as error:
+        if not storage.isActive():
+            raise NotReady(f"{path} cannot be used: {error}", reason="PoolUnusable") from error
+
+
+def _facts(storage: libvirt.virStoragePool, pool: str) -> PoolFacts:
+    path = translation.directory(storage.XMLDesc())
+    capacity, available = _space(storage, path)
+    return PoolFacts(pool, path, capacity, available)
+
+
+def _space(storage: libvirt.virStoragePool, path: str) -> tuple[int, int]:
+    """Size and free room of the pool's file system, in bytes.
+
+    libvirt knows them only as of its last refresh, and a refresh reads the header of every volume.
+    """
+    try:
+        system = os.statvfs(path)
+    except OSError:
+        storage.refresh()
+        _, capacity, _, available = storage.info()
+        return capacity, available
+    return system.f_blocks * system.f_frsize, system.f_bavail * system.f_frsize
+
+
+def available(storage: libvirt.virStoragePool) -> int:
+    """Free room in bytes."""
+    return _space(storage, translation.directory(storage.XMLDesc()))[1]

@@ -1,0 +1,150 @@
+"""Verbs on the disk files of a pool; blocking, see `domain`."""
+
+import fcntl
+import os
+import struct
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path, PurePosixPath
+
+import libvirt
+from drover.errors import Busy, NotReady
+from drover.hypervisor.errors import found, host_trouble
+from drover.hypervisor.pool import active, available
+from drover.state.host import VolumeFile
+from drover.translation import volume as translation
+
+SPARE_BYTES = 4 << 20
+"""Room a pool must have for another volume: an empty qcow2 file and its tables."""
+NO_SPACE = "No space left on device"
+OPEN_SECONDS = 5.0
+"""How soon to look again whether a volume that is to go is still open."""
+OFD_GETLK = 36
+"""F_OFD_GETLK of fcntl.h: asks for locks of open files, which QEMU takes."""
+LOCKED_FROM, LOCKED_BYTES = 100, 200
+"""Bytes of a disk file that QEMU locks: one for each thing it does, one for each that nobody else may do."""
+
+
+def volume(connection: libvirt.virConnect, pool: str, uid: str) -> VolumeFile | None:
+    """Look a volume up."""
+    known = _lookup(active(connection, pool), uid)
+    return None if known is None else _facts(known)
+
+
+def volumes(connection: libvirt.virConnect, pool: str) -> tuple[str, ...]:
+    """List the volumes of a pool by their uids, as the directory is now."""
+    storage = active(connection, pool)
+    storage.refresh()
+    uids = (translation.uid(name) for name in storage.listVolumes())
+    return tuple(uid for uid in uids if uid is not None)
+
+
+def create(
+    connection: libvirt.virConnect, pool: str, uid: str, size_bytes: int, image: PurePosixPath | None
+) -> VolumeFile:
+    """Make a volume unless it is there."""
+    storage = active(connection, pool)
+    known = _lookup(storage, uid)
+    return _facts(_make(storage, uid, size_bytes, image) if known is None else known)
+
+
+def grow(connection: libvirt.virConnect, pool: str, uid: str, size_bytes: int) -> VolumeFile:
+    """Make a volume larger."""
+    known = _lookup(active(connection, pool), uid)
+    if known is None:
+        raise NotReady(f"volume {uid} is not in pool {pool}", reason="VolumeLost")
+    if known.info()[1] < size_bytes:
+        with full(pool):
+            known.resize(size_bytes)
+    return _facts(known)
+
+
+def delete(connection: libvirt.virConnect, pool: str, uid: str) -> None:
+    """Delete a volume's file; `Busy` while a guest has it open, whoever speaks for that guest."""
+    storage = active(connection, pool)
+    known = found(storage.storageVolLookupByName, translation.name(uid)) or _known_to_the_directory(storage, uid)
+    if known is None:
+        return
+    if is_open(Path(known.path())):
+        raise Busy(f"a guest has volume {uid} open", reason="VolumeOpen", delay=OPEN_SECONDS)
+    try:
+        known.delete()
+    except libvirt.libvirtError:
+        # Its file may be gone already; then the directory, read anew, does not have it.
+        if _known_to_the_directory(storage, uid) is not None:
+            raise
+
+
+def is_open(path: Path) -> bool:
+    """Tell whether some QEMU has a disk file open: it holds locks on single bytes of it for as long."""
+    if not path.exists():
+        return False
+    wanted = struct.pack("hhqqi4x", fcntl.F_WRLCK, os.SEEK_SET, LOCKED_FROM, LOCKED_BYTES, 0)
+    with path.open("r+b") as file:
+        lock = fcntl.fcntl(file, OFD_GETLK, wanted)
+    return bool(struct.unpack("hhqqi4x", lock)[0] != fcntl.F_UNLCK)
+
+
+def _lookup(storage: libvirt.virStoragePool, uid: str) -> libvirt.virStorageVol | None:
+    """Find a volume whose file is really there; libvirt's list may be older than the directory."""
+    known = found(storage.storageVolLookupByName, translation.name(uid))
+    return known if known is not None and _capacity(known) else None
+
+
+def _known_to_the_directory(storage: libvirt.virStoragePool, uid: str) -> libvirt.virStorageVol | None:
+    """Find a volume by reading the directory anew: libvirt does not hear of files that come and go."""
+    with host_trouble("PoolUnreadable"):
+        storage.refresh()
+    return found(storage.storageVolLookupByName, translation.name(uid))
+
+
+def _capacity(known: libvirt.virStorageVol) -> int | None:
+    """Size of the disk in the volume's file in bytes, 0 when the file is empty; None when it is gone.
+
+    A file that cannot be read may hold data all the same: that is an error, never an absence.
+    """
+    with host_trouble("VolumeUnreadable"):
+        info = found(known.info)
+    return None if info is None else int(info[1])
+
+
+def _make(
+    storage: libvirt.virStoragePool, uid: str, size_bytes: int, image: PurePosixPath | None
+) -> libvirt.virStorageVol:
+    if available(storage) < SPARE_BYTES:
+        raise NotReady(f"pool {storage.name()} has no room left", reason="PoolFull")
+    document = translation.document(uid, size_bytes, image)
+    with full(storage.name()):
+        try:
+            return storage.createXML(document)
+        except libvirt.libvirtError:
+            return _known_after_all(storage, uid) or storage.createXML(document)
+
+
+def _known_after_all(storage: libvirt.virStoragePool, uid: str) -> libvirt.virStorageVol | None:
+    """Find a file that libvirt had not heard of, or forget one that is gone, by reading the directory anew."""
+    known = _known_to_the_directory(storage, uid)
+    capacity = None if known is None else _capacity(known)
+    if known is None or capacity is None:
+        return None
+    if capacity:
+        return known
+    # Empty: power was lost in the making, nothing was ever in it.
+    known.delete()
+    return None
+
+
+def _facts(known: libvirt.virStorageVol) -> VolumeFile:
+    _, capacity, allocation = known.info()
+    return VolumeFile(known.path(), capacity, allocation)
+
+
+@contextmanager
+def full(pool: str) -> Iterator[None]:
+    """Tell that a pool ran out of room."""
+    try:
+        yield
+    except libvirt.libvirtError as error:
+        if NO_SPACE in str(error):
+            raise NotReady(f"pool {pool} has no room left", reason="PoolFull") from error
+        raise

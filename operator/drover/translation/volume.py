@@ -1,0 +1,31 @@
+"""A disk file of a pool as libvirt's volume."""
+
+from pathlib import PurePosixPath
+
+from drover.translation.xml import element, number, render
+
+SUFFIX = ".qcow2"
+
+
+def name(uid: str) -> str:
+    """Libvirt's name of a StorageVolume, which is also its file's."""
+    return f"{uid}{SUFFIX}"
+
+
+def uid(name: str) -> str | None:
+    """The uid of the StorageVolume that a file belongs to, None of any other file."""
+    return name.removesuffix(SUFFIX) if name.endswith(SUFFIX) else None
+
+
+def path(pool: str, uid: str) -> PurePosixPath:
+    """Where a StorageVolume's file is, given its pool's directory."""
+    return PurePosixPath(pool) / name(uid)
+
+
+def document(uid: str, size_bytes: int, image: PurePosixPath | None) -> str:
+    """A new qcow2 file: blank, or on top of `image`, which stays as it is."""
+    target = element("target", element("format", type="qcow2"), element("permissions", element("mode", "0600")))
+    tree = element("volume", element("name", name(uid)), number("capacity", size_bytes, unit="bytes"), target)
+    if image is not None:
+        tree.append(element("backingStore", element("path", str(image)), element("format", type="qcow2")))
+    return render(tree)

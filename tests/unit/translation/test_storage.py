@@ -1,0 +1,58 @@
+"""Pools, volumes and the probe guest as libvirt is told of them."""
+
+from pathlib import PurePosixPath
+
+import pytest
+from tests.support.schemas import valid
+
+from drover.state.host import Capabilities
+from drover.translation import dhcp, pool, probe, volume
+from drover.translation.xml import attribute, parse, text
+
+IMAGE = PurePosixPath("/var/lib/drover/images/abc.qcow2")
+
+
+def test_libvirt_accepts_a_pool_and_gives_its_directory_back() -> None:
+    document = pool.document("default", "/var/lib/drover/pools/default")
+
+    assert valid("storagepool", parse(document)) == ""
+    assert pool.directory(document) == "/var/lib/drover/pools/default"
+    assert pool.name("default") == "drover-default"
+
+
+@pytest.mark.parametrize(("image", "backing"), [(None, ""), (IMAGE, str(IMAGE))], ids=["blank", "from-image"])
+def test_libvirt_accepts_a_volume(image: PurePosixPath | None, backing: str) -> None:
+    tree = parse(volume.document("uid", 1 << 30, image))
+
+    assert valid("storagevol", tree) == ""
+    assert (text(tree, "capacity"), text(tree, "backingStore/path")) == (str(1 << 30), backing)
+
+
+def test_a_volume_is_found_by_its_uid() -> None:
+    assert volume.path("/pool", "uid") == PurePosixPath("/pool/uid.qcow2")
+    assert volume.uid("uid.qcow2") == "uid"
+    assert volume.uid("lost+found") is None
+
+
+def test_libvirt_accepts_the_probe_guest() -> None:
+    host = Capabilities("x86_64", "/usr/bin/qemu-system-x86_64", "pc-q35-7.2", kvm=True)
+    tree = parse(probe.document(host, PurePosixPath("/probe.img"), PurePosixPath("/probe.out")))
+
+    assert valid("domain", tree) == ""
+    assert tree.get("type") == "kvm"
+    assert attribute(tree, "devices/serial/source", "path") == "/probe.out"
+
+
+def test_the_probe_guest_has_a_boot_sector_on_a_disk_that_firmware_reads() -> None:
+    disk = probe.disk()
+
+    assert disk[510:512] == b"\x55\xaa"
+    assert len(disk) == 1 << 20
+
+
+def test_a_release_names_the_guest_its_address_and_the_server() -> None:
+    message = dhcp.release("02:00:00:00:00:01", "10.20.0.5", "10.20.0.1")
+
+    assert message[12:16] == bytes((10, 20, 0, 5))
+    assert message[28:34] == bytes((2, 0, 0, 0, 0, 1))
+    assert message[236:] == bytes((99, 130, 83, 99, 53, 1, 7, 54, 4, 10, 20, 0, 1, 255))
