@@ -1,0 +1,184 @@
+"""What the agent says of one Domain: the guest as it is, and how far its preparations are."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from drover.api.domain import DomainStatus, VolumeFact
+from drover.errors import OperatorError
+from drover.planning.conditions import Finding, Status, find, stamp
+from drover.planning.domain_seen import Decision
+from drover.planning.times import stamp as time_stamp
+from drover.planning.view import DomainView
+from drover.state.guest import Guest, Record
+
+IN_FLIGHT = frozenset({"Running", "Paused", "Stopping"})
+"""States in which QEMU runs."""
+RUNNING: Mapping[str, Status] = {"Running": "True", "Unknown": "Unknown"}
+"""What the state says of the condition Running; any other says False."""
+
+
+@dataclass(frozen=True, slots=True)
+class Trouble:
+    """What a step ran into, and the condition that tells of it."""
+
+    concern: str
+    reason: str
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """What was found on the way, beside the guest itself."""
+
+    guest: Guest | None
+    boot_id: str
+    now: datetime
+    volumes: Mapping[str, VolumeFact] = field(default_factory=dict)
+    """By name of the StorageVolume: those that were looked at."""
+    trouble: Trouble | None = None
+    ready: bool | None = None
+    """What the readiness probe says of a running guest; None while it has not said anything, or there is none."""
+
+
+def trouble(concern: str, error: OperatorError) -> Trouble:
+    """Put expected trouble into words for a condition."""
+    return Trouble(concern, error.reason, str(error)[:4000])
+
+
+def describe(order: DomainView, decision: Decision, facts: Facts) -> DomainStatus:
+    """Put everything that is known into a status; equal facts give an equal status."""
+    before, record = order.status, _record(facts.guest)
+    state, reason, message = _headline(decision, facts.trouble)
+    now = time_stamp(facts.now)
+    volumes = _volumes(order, facts.volumes)
+    findings = _findings(order, decision, facts, volumes)
+    return DomainStatus(
+        observed_generation=order.meta.generation,
+        state=state,
+        reason=reason,
+        message=message or None,
+        since=before.since if before.state == state and before.since else now,
+        conditions=stamp(findings, before.conditions or (), now=now, generation=order.meta.generation),
+        live=record.live if record else None,
+        volumes=list(volumes.values()) or None,
+        restarts=record.restarts if record else before.restarts,
+        next_restart=record.next_restart if record else None,
+        last_stop=record.last_stop if record else before.last_stop,
+        handled_restart=record.handled_restart if record else before.handled_restart,
+        handled_start=record.handled_start if record else before.handled_start,
+        boot_id=facts.boot_id,
+        timeline=(record.timeline if record else None) or before.timeline,
+    )
+
+
+def unseen(order: DomainView, why: str, *, now: datetime) -> DomainStatus:
+    """Say that the guest cannot be seen; what was known of its making stays."""
+    before, moment = order.status, time_stamp(now)
+    kept = [each for each in before.conditions or () if each.type in {"VolumesReady", "NetworkReady"}]
+    findings = (
+        *(Finding(each.type, each.status, each.reason, each.message) for each in kept),
+        Finding("Running", "Unknown", "LibvirtUnavailable", why),
+        Finding("GuestReady", "Unknown", "LibvirtUnavailable", why),
+    )
+    update = {
+        "state": "Unknown",
+        "reason": "LibvirtUnavailable",
+        "message": why,
+        "since": before.since if before.state == "Unknown" else moment,
+        "conditions": stamp(findings, before.conditions or (), now=moment, generation=order.meta.generation),
+    }
+    return before.model_copy(update=update)
+
+
+def is_ready(order: DomainView, decision: Decision, facts: Facts) -> bool:
+    """Whether the guest serves, as far as its probe, or its running where it has none, can tell."""
+    return _guest_ready(order, decision, facts).status == "True"
+
+
+def _record(guest: Guest | None) -> Record | None:
+    return guest.record if guest else None
+
+
+def _headline(decision: Decision, found: Trouble | None) -> tuple[str, str, str]:
+    if found is None:
+        return decision.state, decision.reason, decision.message
+    return decision.state, found.reason, found.message
+
+
+def _volumes(order: DomainView, looked_at: Mapping[str, VolumeFact]) -> dict[str, VolumeFact]:
+    known = {fact.name: fact for fact in order.status.volumes or ()} | dict(looked_at)
+    return {disk.volume: known[disk.volume] for disk in order.spec.disks if disk.volume in known}
+
+
+def _findings(
+    order: DomainView, decision: Decision, facts: Facts, volumes: Mapping[str, VolumeFact]
+) -> tuple[Finding, ...]:
+    return (
+        _volumes_ready(order, decision, facts, volumes),
+        _network_ready(order, decision, facts),
+        _running(decision, facts),
+        _guest_ready(order, decision, facts),
+    )
+
+
+def _told(concern: str, found: Trouble | None) -> Finding | None:
+    if found is None or found.concern != concern:
+        return None
+    return Finding(concern, "False", found.reason, found.message)
+
+
+def _volumes_ready(order: DomainView, decision: Decision, facts: Facts, volumes: Mapping[str, VolumeFact]) -> Finding:
+    if told := _told("VolumesReady", facts.trouble):
+        return told
+    missing = [disk.volume for disk in order.spec.disks if not _is_there(volumes.get(disk.volume))]
+    if not missing:
+        return Finding("VolumesReady", "True", "Ready")
+    if decision.state in {"Stopped", "Hibernated"}:
+        return Finding("VolumesReady", "Unknown", "MadeAtStart", f"made at the next start: {', '.join(missing)}")
+    return Finding("VolumesReady", "False", "Preparing", f"not made yet: {', '.join(missing)}")
+
+
+def _is_there(fact: VolumeFact | None) -> bool:
+    return fact is not None and fact.ready
+
+
+def _network_ready(order: DomainView, decision: Decision, facts: Facts) -> Finding:
+    if told := _told("NetworkReady", facts.trouble):
+        return told
+    if not order.spec.interfaces or decision.state in IN_FLIGHT or _network_known(order):
+        return Finding("NetworkReady", "True", "Ready")
+    if decision.state in {"Stopped", "Hibernated"}:
+        return Finding("NetworkReady", "Unknown", "MadeAtStart", "its networks are looked at when it starts")
+    return Finding("NetworkReady", "False", "Preparing", "its networks are not up yet")
+
+
+def _network_known(order: DomainView) -> bool:
+    before = find(order.status.conditions, "NetworkReady")
+    return before is not None and before.status == "True"
+
+
+def _running(decision: Decision, facts: Facts) -> Finding:
+    status = RUNNING.get(decision.state, "False")
+    if facts.trouble is not None and facts.trouble.concern == "Running":
+        return Finding("Running", status, facts.trouble.reason, facts.trouble.message)
+    return Finding("Running", status, decision.reason, decision.message)
+
+
+def _guest_ready(order: DomainView, decision: Decision, facts: Facts) -> Finding:
+    if decision.state != "Running":
+        return Finding("GuestReady", "False", "NotRunning", f"the guest is {decision.state}")
+    if order.spec.readiness_probe is None:
+        return Finding("GuestReady", "True", "Running")
+    if facts.ready is None:
+        return _not_asked_yet(_record(facts.guest))
+    if facts.ready:
+        return Finding("GuestReady", "True", "ProbeSucceeded")
+    return Finding("GuestReady", "False", "ProbeFailed", "the readiness probe does not succeed")
+
+
+def _not_asked_yet(record: Record | None) -> Finding:
+    if record is not None and record.timeline is not None and record.timeline.ready is not None:
+        # The agent was restarted: a guest that was ready counts as ready until its probe has failed often enough.
+        return Finding("GuestReady", "True", "ProbeSucceeded")
+    return Finding("GuestReady", "False", "ProbePending", "the readiness probe has not succeeded yet")

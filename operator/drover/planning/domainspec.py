@@ -1,0 +1,145 @@
+"""From a machine to its Domain's spec: everything the node's agent needs, fully resolved."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from drover.api.domain import (
+    Artifact,
+    DomainDisk,
+    DomainImage,
+    DomainInterface,
+    DomainKernel,
+    DomainSpec,
+    Machine,
+    MachineRef,
+)
+from drover.api.image import ImageSource
+from drover.planning import names, power
+from drover.planning.catalog import Catalog
+from drover.planning.power import Wish
+from drover.planning.resolve import Effective, EffectiveDisk, EffectiveInterface
+from drover.planning.view import AddressView, ImageView
+from drover.state.resource import Meta
+
+ARGUMENTS = "console=ttyS0"
+"""Kernel command line when neither machine nor image gives one."""
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """What a Domain's spec is made of, all of it there."""
+
+    machine: Meta
+    effective: Effective
+    catalog: Catalog
+    held: Mapping[str, AddressView]
+    """Allocations by interface."""
+
+
+def build(parts: Parts, *, node: str, epoch: int, wish: Wish, before: DomainSpec | None = None) -> DomainSpec:
+    """Resolve a machine into the spec of its Domain; `before` is the present one, if there is one.
+
+    A file that the present spec names without its machine asking for a checksum keeps what is known of it, so that
+    learning an image's digest changes no Domain.
+    """
+    effective = parts.effective
+    spec = DomainSpec(
+        node_name=node,
+        virtual_machine=MachineRef(name=parts.machine.key.name, uid=parts.machine.uid),
+        uuid=parts.machine.uid,
+        epoch=epoch,
+        power_state=wish.power_state,
+        restart_policy=effective.restart_policy,
+        termination_grace_period_seconds=effective.grace,
+        actor=parts.machine.manager[:256],
+        machine=Machine(cores=effective.cores, memory_bytes=effective.memory),
+        kernel=_kernel(parts, before),
+        disks=[_disk(disk, parts, before) for disk in effective.disks],
+        interfaces=[_interface(each, parts.held) for each in effective.interfaces],
+        readiness_probe=effective.probe,
+    )
+    return power.apply(spec, wish)
+
+
+def settle(spec: DomainSpec, before: DomainSpec) -> DomainSpec:
+    """Keep the actor of a spec that asks for nothing new."""
+    return before if spec.model_copy(update={"actor": before.actor}) == before else spec
+
+
+def body(spec: DomainSpec, owner: Mapping[str, object], namespace: str) -> Mapping[str, object]:
+    """Build the Domain; `owner` is its ownerReference."""
+    machine = spec.virtual_machine.name
+    return {
+        "metadata": {
+            "name": names.domain(machine, spec.epoch),
+            "namespace": namespace,
+            "labels": {names.LABEL_MACHINE: machine},
+            "finalizers": [names.FINALIZER_AGENT],
+            "ownerReferences": [owner],
+        },
+        "spec": spec.model_dump(mode="json", by_alias=True, exclude_none=True),
+    }
+
+
+def _kernel(parts: Parts, before: DomainSpec | None) -> DomainKernel | None:
+    image = parts.catalog.images.get(parts.effective.kernel_image)
+    kernel = image.spec.kernel if image else None
+    if image is None or kernel is None:
+        return None
+    known = _known(before)
+    arguments = parts.effective.kernel_arguments
+    initrd = kernel.initrd
+    return DomainKernel(
+        image=parts.effective.kernel_image,
+        kernel=_artifact(kernel.source, kernel.checksum, image, known),
+        initrd=_artifact(initrd.source, initrd.checksum, image, known) if initrd else None,
+        arguments=arguments if arguments is not None else kernel.arguments or ARGUMENTS,
+    )
+
+
+def _disk(disk: EffectiveDisk, parts: Parts, before: DomainSpec | None) -> DomainDisk:
+    volume = parts.catalog.volumes[disk.volume]
+    return DomainDisk(
+        name=disk.name,
+        volume=disk.volume,
+        volume_uid=volume.meta.uid,
+        pool=disk.pool,
+        size_bytes=disk.size,
+        image=_image(disk, parts, before),
+    )
+
+
+def _image(disk: EffectiveDisk, parts: Parts, before: DomainSpec | None) -> DomainImage | None:
+    image = parts.catalog.images.get(disk.image)
+    if image is None or image.spec.source is None:
+        present = (each for each in before.disks if each.volume == disk.volume) if before else iter(())
+        return next((each.image for each in present), None)
+    return DomainImage(
+        image=disk.image, source=_artifact(image.spec.source, image.spec.checksum, image, _known(before))
+    )
+
+
+def _interface(interface: EffectiveInterface, held: Mapping[str, AddressView]) -> DomainInterface:
+    found = held[interface.name]
+    return DomainInterface(
+        name=interface.name,
+        network=interface.network,
+        mac=interface.mac or found.spec.mac_address,
+        ip=found.spec.address or "",
+    )
+
+
+def _known(before: DomainSpec | None) -> dict[str, Artifact]:
+    if before is None:
+        return {}
+    kernel = (before.kernel.kernel, before.kernel.initrd) if before.kernel else ()
+    artifacts = (*(disk.image.source for disk in before.disks if disk.image), *kernel)
+    return {artifact.url: artifact for artifact in artifacts if artifact}
+
+
+def _artifact(source: ImageSource, checksum: str | None, image: ImageView, known: Mapping[str, Artifact]) -> Artifact:
+    url = source.http.url if source.http else ""
+    if checksum is None and url in known:
+        return known[url]
+    recorded = {file.url: file.digest for file in image.status.files or []}
+    return Artifact(url=url, checksum=checksum or recorded.get(url))

@@ -1,0 +1,48 @@
+"""What is said of a storage pool: the sum of what its nodes report."""
+
+from collections.abc import Iterable, Sequence
+
+from drover.api.pool import PoolNode, StoragePoolStatus
+from drover.planning import quantity
+from drover.planning.conditions import Finding, stamp
+from drover.planning.view import HypervisorView, PoolView
+
+NEWS = 50
+"""One part in so many of the capacity is a change of free space that is worth telling."""
+
+
+def status(pool: PoolView, hypervisors: Iterable[HypervisorView], *, now: str) -> StoragePoolStatus:
+    """Sum up the pool."""
+    before = {node.name: node for node in pool.status.nodes or []}
+    nodes = [
+        _steady(before.get(each.meta.key.name), reported.model_copy(update={"name": each.meta.key.name}))
+        for each in hypervisors
+        for reported in each.status.pools or []
+        if reported.name == pool.meta.key.name
+    ]
+    nodes.sort(key=lambda node: node.name)
+    found = ready([(node.name, node.ready, node.message) for node in nodes])
+    return StoragePoolStatus(
+        observed_generation=pool.meta.generation,
+        conditions=stamp([found], pool.status.conditions or [], now=now, generation=pool.meta.generation),
+        nodes=nodes or None,
+    )
+
+
+def ready(reports: Sequence[tuple[str, bool, str]]) -> Finding:
+    """Find out whether something is usable on every node that reports it: node, whether it is, why not."""
+    if not reports:
+        return Finding("Ready", "Unknown", "NotReported", "no node reports it")
+    failing = [f"{node}: {message or 'not ready'}" for node, usable, message in reports if not usable]
+    if failing:
+        return Finding("Ready", "False", "NotReadyOnNode", "; ".join(failing))
+    return Finding("Ready", "True", "Ready")
+
+
+def _steady(before: PoolNode | None, now: PoolNode) -> PoolNode:
+    """Keep the figure of free space until it has changed by a noticeable part: it never stands still by itself."""
+    if before is None or before.available is None or now.available is None or before.capacity != now.capacity:
+        return now
+    change = abs(quantity.whole(before.available) - quantity.whole(now.available))
+    small = change * NEWS < quantity.whole(now.capacity or 0)
+    return now.model_copy(update={"available": before.available}) if small else now

@@ -1,0 +1,139 @@
+"""Accepted: whether everything the spec refers to is there and may be used by the machine's namespace."""
+
+from collections.abc import Callable, Container, Iterator, Mapping
+from typing import Any
+
+from drover.planning import names
+from drover.planning.address import number, window
+from drover.planning.catalog import Catalog
+from drover.planning.conditions import Finding
+from drover.planning.resolve import Effective, EffectiveDisk, EffectiveInterface
+from drover.planning.view import ImageView, NetworkView
+
+Problem = tuple[str, str]
+"""Reason and message."""
+
+
+def accepted(effective: Effective, catalog: Catalog) -> Finding:
+    """Find out whether the machine can be made as its spec stands; the first problem is the reason, all are named."""
+    problems = [*_disks(effective, catalog), *_kernel(effective, catalog), *_interfaces(effective, catalog)]
+    if not problems:
+        return Finding("Accepted", "True", "Accepted")
+    return Finding("Accepted", "False", problems[0][0], "; ".join(message for _, message in problems))
+
+
+def allows(image: ImageView, namespace: str, labels: Mapping[str, str]) -> bool:
+    """Tell whether machines of a namespace with these labels may use an image."""
+    sharing = image.spec.allowed_namespaces
+    if namespace == image.meta.key.namespace or (sharing and sharing.from_ == "All"):
+        return True
+    return sharing is not None and sharing.from_ == "Selector" and selects(sharing.selector or {}, labels)
+
+
+def selects(selector: Mapping[str, Any], labels: Mapping[str, str]) -> bool:
+    """Tell whether a Kubernetes label selector matches; an empty one matches everything."""
+    exact = all(labels.get(name) == value for name, value in (selector.get("matchLabels") or {}).items())
+    return exact and all(_matches(each, labels) for each in selector.get("matchExpressions") or ())
+
+
+OPERATORS: Mapping[str, Callable[[str | None, Container[object]], bool]] = {
+    "In": lambda value, values: value in values,
+    "NotIn": lambda value, values: value not in values,
+    "Exists": lambda value, _: value is not None,
+    "DoesNotExist": lambda value, _: value is None,
+}
+
+
+def _matches(expression: Mapping[str, Any], labels: Mapping[str, str]) -> bool:
+    operator = OPERATORS.get(str(expression.get("operator")))
+    value = labels.get(str(expression.get("key")))
+    return operator is not None and operator(value, expression.get("values") or ())
+
+
+def _disks(effective: Effective, catalog: Catalog) -> Iterator[Problem]:
+    for disk in effective.disks:
+        yield from _volume(disk, catalog)
+        yield from _pool(disk, catalog)
+        volume = catalog.volumes.get(disk.volume)
+        # The data of a volume that a node holds needs its image no more.
+        if disk.image and not (volume and volume.status.node_name):
+            yield from _image(f"disk {disk.name}", disk.image, catalog, kernel=False)
+
+
+def _volume(disk: EffectiveDisk, catalog: Catalog) -> Iterator[Problem]:
+    if not disk.own and disk.volume not in catalog.volumes:
+        yield "VolumeNotFound", f"disk {disk.name}: there is no StorageVolume {disk.volume} in this namespace"
+
+
+def _pool(disk: EffectiveDisk, catalog: Catalog) -> Iterator[Problem]:
+    if not disk.own and disk.volume not in catalog.volumes:
+        return
+    if not disk.pool:
+        yield "NoDefaultPool", f"disk {disk.name} names no pool, and no StoragePool is marked as default"
+    elif disk.pool not in catalog.pools:
+        yield "PoolNotFound", f"disk {disk.name}: there is no StoragePool {disk.pool}"
+
+
+def _image(user: str, name: str, catalog: Catalog, *, kernel: bool) -> Iterator[Problem]:
+    image = catalog.images.get(name)
+    if image is None:
+        yield "ImageNotFound", f"{user}: there is no VirtualMachineImage {name}"
+    elif not allows(image, catalog.namespace, catalog.labels):
+        yield "NotAllowed", f"{user}: VirtualMachineImage {name} is not shared with namespace {catalog.namespace}"
+    elif kernel and image.spec.kernel is None:
+        yield "InvalidSpec", f"{user}: VirtualMachineImage {name} holds no kernel"
+    elif not kernel and image.spec.source is None:
+        yield "InvalidSpec", f"{user}: VirtualMachineImage {name} is of type {image.spec.type} and holds no disk"
+
+
+def _kernel(effective: Effective, catalog: Catalog) -> Iterator[Problem]:
+    if effective.kernel_image:
+        yield from _image("kernel", effective.kernel_image, catalog, kernel=True)
+    elif effective.kernel_arguments is not None:
+        yield "InvalidSpec", "kernel.arguments: neither kernel.image nor the image of the first disk gives a kernel"
+
+
+def _interfaces(effective: Effective, catalog: Catalog) -> Iterator[Problem]:
+    for each in effective.interfaces:
+        network = catalog.networks.get(each.network)
+        if not each.network:
+            yield (
+                "NoDefaultNetwork",
+                f"interface {each.name} names no network, and no VirtualNetwork is marked as default",
+            )
+        elif network is None:
+            yield "NetworkNotFound", f"interface {each.name}: there is no VirtualNetwork {each.network}"
+        elif each.address:
+            yield from _address(each, network)
+
+
+def _address(interface: EffectiveInterface, network: NetworkView) -> Iterator[Problem]:
+    subnet = network.spec.subnets[0]
+    if not contains(subnet.cidr, interface.address):
+        yield (
+            "AddressOutsideSubnet",
+            f"interface {interface.name}: {interface.address} lies outside {subnet.cidr} of {interface.network}",
+        )
+    elif number(interface.address) in window(network).reserved:
+        what = f"the network, broadcast or gateway address of {interface.network}"
+        yield "AddressReserved", f"interface {interface.name}: {interface.address} is {what}"
+
+
+def contains(cidr: str, address: str) -> bool:
+    """Tell whether an IPv4 address lies in a network."""
+    base, _, prefix = cidr.partition("/")
+    shift = 32 - int(prefix)
+    return number(base) >> shift == number(address) >> shift
+
+
+def clashes(uid: str, effective: Effective, catalog: Catalog) -> Iterator[Problem]:
+    """Find what others hold that the machine asks for: these heal when the others let go."""
+    for each in effective.interfaces:
+        wanted = [names.address(each.network, each.address)] if each.address and each.network else []
+        wanted += [names.hardware_address(each.network, each.mac)] if each.mac and each.network else []
+        for holder in (catalog.claimed[name] for name in wanted if name in catalog.claimed):
+            owner = holder.spec.virtual_machine
+            if owner.uid != uid:
+                what = f"{holder.spec.address or holder.spec.mac_address} of {each.network}"
+                whose = f"{owner.namespace}/{owner.name}"
+                yield "AddressInUse", f"interface {each.name}: {what} belongs to {whose}"

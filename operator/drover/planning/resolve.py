@@ -1,0 +1,158 @@
+"""The effective spec: what the machine gets, every value that was left open filled in."""
+
+from dataclasses import dataclass
+
+from drover.api.probe import ReadinessProbe
+from drover.api.virtualmachine import Disk, Interface, ResolvedMachine, RestartPolicy, VirtualMachineSpec
+from drover.planning import names, quantity
+from drover.planning.catalog import Catalog
+
+MIB = 1 << 20
+MEMORY = 512 * MIB
+"""Memory of a machine that asks for none."""
+GRACE_SECONDS = 60
+OVERHEAD = 64 * MIB
+OVERHEAD_SHARE = 64
+"""One part in so many of the guest's memory goes to page tables and buffers."""
+OVERHEAD_PER_CORE = 8 * MIB
+OVERHEAD_EMULATED = 128 * MIB
+"""Translated code of a guest that is emulated."""
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """What the operator of the cluster decided for all machines."""
+
+    anchor_image: str
+    cpu_per_core: float = 0.1
+    """CPUs booked for a core unless the machine says otherwise."""
+    emulated: bool = False
+    """Whether some node has no hardware virtualisation: where a machine will run is not known when it is booked."""
+
+
+@dataclass(frozen=True, slots=True)
+class EffectiveDisk:
+    """One disk and the volume behind it."""
+
+    name: str
+    volume: str
+    """Name of the StorageVolume."""
+    own: bool
+    """Whether the machine makes the volume; else it takes an existing one."""
+    pool: str
+    """Pool of the volume, empty when there is none."""
+    image: str
+    """namespace/name of the image it starts from, empty for a blank one."""
+    size: int | None
+    retain: bool
+    """Whether the volume outlives the machine."""
+
+
+@dataclass(frozen=True, slots=True)
+class EffectiveInterface:
+    """One interface; empty texts where the machine leaves the choice to us."""
+
+    name: str
+    network: str
+    address: str
+    mac: str
+
+
+@dataclass(frozen=True, slots=True)
+class Effective:
+    """The machine as it would start now."""
+
+    cores: int
+    memory: int
+    """Bytes the guest sees."""
+    cpu_milli: int
+    """Thousandths of a CPU to book."""
+    booked: int
+    """Bytes to book."""
+    restart_policy: RestartPolicy
+    grace: int
+    disks: tuple[EffectiveDisk, ...]
+    interfaces: tuple[EffectiveInterface, ...]
+    kernel_image: str
+    """namespace/name of the image whose kernel boots, empty for the boot loader of the first disk."""
+    kernel_arguments: str | None
+    probe: ReadinessProbe | None
+
+
+def resolve(machine: str, spec: VirtualMachineSpec, catalog: Catalog, policy: Policy) -> Effective:
+    """Fill in what the spec leaves open; what cannot be filled in stays empty and is for `references` to tell."""
+    cores = (spec.cpu and spec.cpu.cores) or 1
+    memory = quantity.whole(spec.memory.size) if spec.memory and spec.memory.size is not None else MEMORY
+    asked = spec.cpu.request if spec.cpu else None
+    disks = tuple(_disk(machine, disk, catalog) for disk in spec.disks or [])
+    return Effective(
+        cores=cores,
+        memory=memory,
+        cpu_milli=quantity.milli(asked) if asked is not None else max(1, round(cores * policy.cpu_per_core * 1000)),
+        booked=memory + overhead(cores, memory, emulated=policy.emulated),
+        restart_policy=spec.restart_policy or "Always",
+        grace=GRACE_SECONDS if spec.termination_grace_period_seconds is None else spec.termination_grace_period_seconds,
+        disks=disks,
+        interfaces=tuple(_interface(interface, catalog) for interface in interfaces(spec)),
+        kernel_image=_kernel_image(spec, disks, catalog),
+        kernel_arguments=spec.kernel.arguments if spec.kernel else None,
+        probe=spec.readiness_probe,
+    )
+
+
+def overhead(cores: int, memory: int, *, emulated: bool) -> int:
+    """Bytes that QEMU needs beside the guest's memory."""
+    return OVERHEAD + memory // OVERHEAD_SHARE + OVERHEAD_PER_CORE * cores + OVERHEAD_EMULATED * emulated
+
+
+def interfaces(spec: VirtualMachineSpec) -> list[Interface]:
+    """List the interfaces: one on the default network when the spec lists none at all."""
+    return [Interface(name=names.DEFAULT_INTERFACE)] if spec.interfaces is None else spec.interfaces
+
+
+def shown(effective: Effective) -> ResolvedMachine:
+    """Word the effective spec for the status."""
+    return ResolvedMachine(
+        cores=effective.cores,
+        memory=quantity.binary(effective.memory),
+        cpu_request=f"{effective.cpu_milli}m",
+        memory_request=quantity.binary(effective.booked),
+        restart_policy=effective.restart_policy,
+        termination_grace_period_seconds=effective.grace,
+        pools={disk.name: disk.pool for disk in effective.disks if disk.pool} or None,
+        networks={each.name: each.network for each in effective.interfaces if each.network} or None,
+    )
+
+
+def _disk(machine: str, disk: Disk, catalog: Catalog) -> EffectiveDisk:
+    name = disk.volume or names.volume(machine, disk.name)
+    volume = catalog.volumes.get(name)
+    source = volume.spec.source.image if volume and volume.spec.source else None
+    pool = (volume.status.pool or volume.spec.pool) if volume else disk.pool
+    image = source if volume else disk.image
+    size = disk.size if disk.size is not None or volume is None else volume.spec.size
+    return EffectiveDisk(
+        name=disk.name,
+        volume=name,
+        own=disk.volume is None,
+        pool=pool or catalog.default_pool,
+        image=names.qualified(image, catalog.namespace) if image else "",
+        size=None if size is None else quantity.whole(size),
+        retain=disk.reclaim_policy == "Retain",
+    )
+
+
+def _interface(interface: Interface, catalog: Catalog) -> EffectiveInterface:
+    return EffectiveInterface(
+        name=interface.name,
+        network=interface.network or catalog.default_network,
+        address=interface.address or "",
+        mac=interface.mac_address or "",
+    )
+
+
+def _kernel_image(spec: VirtualMachineSpec, disks: tuple[EffectiveDisk, ...], catalog: Catalog) -> str:
+    if spec.kernel and spec.kernel.image:
+        return names.qualified(spec.kernel.image, catalog.namespace)
+    boot = catalog.images.get(disks[0].image) if disks and disks[0].image else None
+    return disks[0].image if boot and boot.spec.kernel else ""

@@ -1,0 +1,179 @@
+"""What is said of a machine: findings, their conditions and summary, and the fields that columns show."""
+
+from collections.abc import Sequence
+
+from drover.api.domain import DomainSpec
+from drover.api.virtualmachine import GuestAddress, StartTimeline, VirtualMachineStatus
+from drover.planning import anchor, domainspec, pending, power, resolve, volume
+from drover.planning.conditions import Finding, find, stamp, summary
+from drover.planning.domainspec import Parts
+from drover.planning.found import Situation
+from drover.planning.phase import phase
+from drover.planning.times import parse
+from drover.planning.view import DomainView
+from drover.state.pod import Pod
+
+ON_NODE = ("VolumesReady", "NetworkReady", "Running", "GuestReady")
+"""Conditions that the node's agent observes."""
+
+
+def status(situation: Situation, *, now: str) -> VirtualMachineStatus:
+    """Say everything that is known of a machine that is to be."""
+    machine, domain, effective = situation.machine, situation.domain, situation.effective
+    before = machine.status
+    changes = pending.changes(domain.status.live if domain else None, _next_spec(situation))
+    said = findings(situation)
+    said = [*said, ready(situation, said), pending.synced(changes)]
+    return VirtualMachineStatus(
+        observed_generation=machine.meta.generation,
+        phase=phase(situation),
+        conditions=stamp(said, before.conditions or [], now=now, generation=machine.meta.generation),
+        node_name=node(situation),
+        epoch=domain.spec.epoch if domain else before.epoch,
+        domain=domain.meta.key.name if domain else None,
+        addresses=addresses(situation),
+        resolved=resolve.shown(effective),
+        pending_changes=changes or None,
+        restarts=_kept(domain.status.restarts if domain else None, before.restarts),
+        last_stop=(domain.status.last_stop if domain else None) or before.last_stop,
+        detached_volumes=list(volume.detached(effective, situation.found.owned)) or None,
+        start_timeline=timeline(situation),
+    )
+
+
+def findings(situation: Situation) -> list[Finding]:
+    """Observe the machine, in the order in which a start passes."""
+    return [situation.accepted, _scheduled(situation), *(_on_node(situation, name) for name in ON_NODE)]
+
+
+def ready(situation: Situation, said: Sequence[Finding]) -> Finding:
+    """Sum up whether the machine is as its spec says."""
+    desired = situation.machine.spec.power_state
+    if situation.accepted.status == "True" and situation.at_rest and desired in power.ON:
+        words = "Running: it stopped by itself, and its restart policy leaves it so"
+        return Finding("Ready", "False", "RestartPolicy", words)
+    if situation.accepted.status != "True" or desired == "Running":
+        return summary(said)
+    if desired == "Paused":
+        return summary([*said[:4], _paused(situation)])
+    if situation.at_rest:
+        return Finding("Ready", "True", "AsSpecified")
+    if situation.found.silent:
+        return summary(said)
+    return Finding("Ready", "False", "Stopping", "Running: the guest is not off yet")
+
+
+def node(situation: Situation) -> str | None:
+    """Node that holds the machine, or is about to."""
+    if situation.domain:
+        return situation.domain.spec.node_name
+    return (situation.anchor.node or None) if situation.anchor else None
+
+
+def addresses(situation: Situation) -> list[GuestAddress] | None:
+    """List the addresses by interface: those of the guest in flight, else those allocated for the next start."""
+    live = situation.domain.status.live if situation.domain else None
+    if live is not None:
+        words = (text.split() for text in live.interfaces)
+        return [GuestAddress(interface=name, ip=ip, mac=mac) for name, _, mac, ip in words] or None
+    listed = [
+        GuestAddress(interface=each.name, ip=held.spec.address, mac=each.mac or held.spec.mac_address)
+        for each in situation.effective.interfaces
+        if (held := situation.held.get(each.name))
+    ]
+    return listed or None
+
+
+def timeline(situation: Situation) -> StartTimeline | None:
+    """Say when the latest start passed each step; a step of an earlier start is left out."""
+    before = situation.machine.status.start_timeline
+    pod = situation.anchor
+    accepted = pod.meta.created if pod else before.accepted if before else None
+    scheduled = _bound_at(pod) if pod else before.scheduled if before else None
+    told = situation.domain.status.timeline if situation.domain else None
+    steps = {name: getattr(told, name) if told else None for name in ("prepared", "started", "ready")}
+    later = {name: time for name, time in steps.items() if time and not _before(time, accepted)}
+    if not (accepted or later):
+        return None
+    return StartTimeline(accepted=accepted or None, scheduled=scheduled or None, **later)
+
+
+def _before(time: str, start: str | None) -> bool:
+    """Tell whether a time is of an earlier start; compared as times, for one has fractions of a second."""
+    return bool(start) and parse(time) < parse(start or "")
+
+
+def _scheduled(situation: Situation) -> Finding:
+    trouble = situation.found.trouble
+    if trouble and trouble.type == "Scheduled":
+        return trouble
+    if situation.at_rest:
+        return Finding("Scheduled", "False", "NotNeeded", "the machine is off")
+    domain = situation.domain
+    lost = domain is not None and domain.spec.power_state in power.ON and not _off(domain)
+    pod = situation.anchor
+    if lost and pod and not situation.holding:
+        # A pod that is bound elsewhere does not book what the guest uses.
+        return anchor.scheduled(None if pod.node else pod, lost=True)
+    return anchor.scheduled(pod, lost=lost)
+
+
+def _off(domain: DomainView) -> bool:
+    return domain.status.state in power.OFF_STATES
+
+
+def _on_node(situation: Situation, name: str) -> Finding:
+    domain, silent = situation.domain, situation.found.silent
+    if domain is not None and silent:
+        return Finding(name, "Unknown", "NodeLost", f"the agent on {silent} gives no sign of life")
+    told = find(domain.status.conditions, name) if domain else None
+    if told is not None:
+        return Finding(name, told.status, told.reason, told.message)
+    for problem in (situation.found.trouble, situation.blocked):
+        if problem and problem.type == name:
+            return problem
+    if situation.at_rest:
+        return Finding(name, "False", "Stopped", "the machine is off")
+    return Finding(name, "False", "Waiting", "waits for a node" if domain is None else "waits for the node's agent")
+
+
+def _paused(situation: Situation) -> Finding:
+    domain = situation.domain
+    if domain and not situation.found.silent and domain.status.state == "Paused":
+        return Finding("Running", "True", "Paused")
+    found = _on_node(situation, "Running")
+    return found if found.status != "True" else Finding("Running", "False", "Pausing", "the guest still runs")
+
+
+def _next_spec(situation: Situation) -> DomainSpec | None:
+    domain = situation.domain
+    if domain is None or not situation.complete:
+        return None
+    found = situation.found
+    parts = Parts(found.machine.meta, situation.effective, found.catalog, situation.held)
+    wish = power.first_wish(found.machine)
+    return domainspec.build(parts, node=domain.spec.node_name, epoch=domain.spec.epoch, wish=wish)
+
+
+def _kept(told: int | None, before: int | None) -> int | None:
+    return before if told is None else told
+
+
+def _bound_at(pod: Pod) -> str:
+    return pod.scheduled_at if pod.scheduled == "True" else ""
+
+
+def differs(new: VirtualMachineStatus, old: VirtualMachineStatus) -> bool:
+    """Tell whether a status says something new; the API server may have put keyed lists in another order."""
+    return _ordered(new) != _ordered(old)
+
+
+def _ordered(status: VirtualMachineStatus) -> VirtualMachineStatus:
+    return status.model_copy(
+        update={
+            "conditions": sorted(status.conditions or [], key=lambda each: each.type),
+            "addresses": sorted(status.addresses or [], key=lambda each: each.interface),
+            "pending_changes": sorted(status.pending_changes or [], key=lambda each: each.path),
+            "detached_volumes": sorted(status.detached_volumes or []),
+        }
+    )

@@ -1,0 +1,130 @@
+"""A guest's life under everything that can happen to a node: nothing starts unasked, and all ends as the spec says."""
+
+from contextlib import suppress
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any
+
+from hypothesis import HealthCheck, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
+from tests.support.domains import BACK_OFF
+from tests.unit.planning.simulation import Died, Node
+
+POLICIES = st.sampled_from(["Always", "OnFailure", "Never"])
+POWER = st.sampled_from(["Running", "Paused", "Hibernated", "Stopped"])
+
+
+class Life(RuleBasedStateMachine):
+    """Orders, accidents and deaths of the agent in any order."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.node = Node()
+        self.requests = 0
+
+    @rule(lives=st.integers(0, 12))
+    def agent_works_and_may_die(self, lives: int) -> None:
+        self.node.lives = lives
+        with suppress(Died):
+            self.node.run_agent()
+        self.node.lives = 10**6
+
+    @rule()
+    def agent_works(self) -> None:
+        self.node.run_agent()
+
+    @rule(power=POWER)
+    def user_sets_power(self, power: Any) -> None:
+        self.order(power_state=power)
+
+    @rule(policy=POLICIES)
+    def user_sets_policy(self, policy: Any) -> None:
+        self.order(restart_policy=policy)
+
+    @rule(kind=st.sampled_from(["restarted_at", "started_at"]))
+    def user_requests(self, kind: str) -> None:
+        self.requests += 1
+        self.order(**{kind: f"r{self.requests}"})
+
+    def order(self, **changes: Any) -> None:
+        node = self.node
+        node.spec = node.spec.model_copy(update=changes)
+        node.meta = replace(node.meta, generation=node.meta.generation + 1)
+
+    @precondition(lambda self: self.node.guest and self.node.guest.active)
+    @rule(reason=st.sampled_from(["Shutdown", "Destroyed", "Crashed"]))
+    def guest_goes_off(self, reason: str) -> None:
+        self.node.stop_by_itself(reason)
+
+    @precondition(lambda self: self.node.guest and self.node.guest.state == "Running")
+    @rule()
+    def somebody_suspends_it(self) -> None:
+        self.node.set("Paused", "User")
+
+    @precondition(lambda self: self.node.guest and self.node.guest.state == "Running")
+    @rule()
+    def somebody_undefines_it(self) -> None:
+        self.node.guest = replace(self.node.guest, persistent=False)  # type: ignore[type-var]
+
+    @precondition(lambda self: self.node.guest)
+    @rule(primed=st.booleans())
+    def node_reboots(self, *, primed: bool) -> None:
+        node = self.node
+        assert node.guest is not None
+        if node.guest.active:
+            node.boot += 1
+            node.stop_by_itself("Unknown")
+        else:
+            node.boot += 1
+        node.memory, node.primed = {}, primed
+
+    @rule()
+    def api_is_read(self) -> None:
+        self.node.primed = True
+
+    @rule(seconds=st.sampled_from([1.0, 9.0, 61.0, 700.0]))
+    def time_passes(self, seconds: float) -> None:
+        self.node.pass_time(seconds)
+
+    @rule(hours=st.sampled_from([-1, 1]))
+    def clock_jumps(self, hours: int) -> None:
+        self.node.now += timedelta(hours=hours)
+
+    @invariant()
+    def a_domain_that_is_wanted_is_never_released(self) -> None:
+        assert not self.node.released
+
+    def teardown(self) -> None:
+        """Left in peace, it becomes what the spec says; deleted, it is gone."""
+        self.node.primed = True
+        self.come_to_rest()
+        self.check_end()
+        boots = self.node.boots
+        self.come_to_rest()
+        assert self.node.boots == boots
+        self.node.meta = replace(self.node.meta, deleting="2026-11-21T12:00:00Z")
+        self.come_to_rest()
+        assert self.node.released
+        assert self.node.guest is None
+
+    def come_to_rest(self) -> None:
+        for _ in range(4):
+            self.node.run_agent()
+            self.node.pass_time(BACK_OFF.limit + 1)
+
+    def check_end(self) -> None:
+        node, wish = self.node, self.node.spec.power_state
+        state, reason = node.status.state, node.status.reason
+        allowed = {wish} | ({"Stopped"} if wish == "Hibernated" else set())
+        assert state in allowed or (state, reason) == ("Stopped", "RestartPolicy"), (wish, state, reason)
+        assert (state in {"Running", "Paused"}) is bool(node.guest and node.guest.active)
+        if state in {"Running", "Paused"}:
+            handled = (node.status.handled_restart, node.status.handled_start)
+            assert handled == (node.spec.restarted_at, node.spec.started_at)
+
+
+TestLife = Life.TestCase
+TestLife.settings = settings(
+    max_examples=300, stateful_step_count=30, deadline=None, suppress_health_check=list(HealthCheck)
+)

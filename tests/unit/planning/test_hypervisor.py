@@ -1,0 +1,95 @@
+"""What a node says of itself."""
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from tests.support.fake_host import FACTS
+
+from drover.api.hypervisor import HypervisorStatus, Orphan
+from drover.planning.hypervisor import Findings, Shared, can_wait, describe
+from drover.state.host import PoolFacts
+
+GIB = 1 << 30
+FOUND = Findings(
+    boot_id="boot-1",
+    version="0.1.0",
+    libvirt_trouble="",
+    host=FACTS,
+    domains=3,
+    pools={"default": Shared(facts=PoolFacts("default", "/pool", 100 * GIB, 60 * GIB + 5))},
+    networks={"default": Shared()},
+)
+
+
+def told(before: HypervisorStatus | None = None, **changes: Any) -> HypervisorStatus:
+    now = "2026-11-21T12:00:00Z"
+    return describe(replace(FOUND, **changes), before or HypervisorStatus(), now=now, generation=1)
+
+
+def pool(available: int, capacity: int = 100 * GIB) -> dict[str, Shared]:
+    return {"default": Shared(facts=PoolFacts("default", "/pool", capacity, available))}
+
+
+def status(found: HypervisorStatus, kind: str) -> tuple[str, str]:
+    return next((each.status, each.reason) for each in found.conditions or () if each.type == kind)
+
+
+def test_a_node_that_was_asked_and_answers_is_ready() -> None:
+    assert (status(told(), "Ready"), status(told(), "LibvirtConnected")) == (
+        ("True", "AsSpecified"),
+        ("True", "Connected"),
+    )
+
+
+def test_a_node_without_libvirt_says_so_and_keeps_what_was_known() -> None:
+    found = told(told(), libvirt_trouble="connection refused", host=None, domains=None)
+
+    assert status(found, "Ready") == ("False", "LibvirtUnavailable")
+    assert (found.accelerator, found.domains, found.qemu_version) == ("TCG", 3, "7.2.0")
+
+
+def test_the_same_findings_give_the_same_words() -> None:
+    assert told(told()) == told()
+
+
+@pytest.mark.parametrize(
+    ("available", "expected"),
+    [(60 * GIB, "60Gi"), (59 * GIB, "60Gi"), (61 * GIB, "60Gi"), (50 * GIB, "50Gi"), (GIB // 2, "0")],
+    ids=["same", "a-little-less", "a-little-more", "much-less", "full"],
+)
+def test_free_space_is_told_in_steps_and_stands_still_in_between(available: int, expected: str) -> None:
+    found = told(told(), pools=pool(available))
+
+    assert [each.available for each in found.pools or ()] == [expected]
+
+
+def test_the_steps_of_a_large_pool_are_a_hundredth_of_it() -> None:
+    found = told(pools=pool(1000 * GIB - 1, capacity=1000 * GIB))
+
+    assert [each.available for each in found.pools or ()] == ["990Gi"]
+
+
+def test_a_pool_and_a_network_that_cannot_be_used_say_why() -> None:
+    found = told(pools={"p": Shared("no such directory")}, networks={"n": Shared("no bridge")})
+
+    assert [(each.ready, each.message) for each in (*(found.pools or ()), *(found.networks or ()))] == [
+        (False, "no such directory"),
+        (False, "no bridge"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("changes", "waits"),
+    [
+        ({"domains": 4}, True),
+        ({"pools": pool(20 * GIB)}, True),
+        ({"boot_id": "boot-2"}, False),
+        ({"orphans": (Orphan(uuid="u", name="shop.web", state="Running"),)}, False),
+        ({"libvirt_trouble": "gone"}, False),
+        ({"pools": {}}, False),
+        ({"networks": {"default": Shared("down")}}, False),
+    ],
+)
+def test_only_numbers_that_change_with_every_guest_can_wait(changes: Any, *, waits: bool) -> None:
+    assert can_wait(told(told(), **changes), told()) is waits

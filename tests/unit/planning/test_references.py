@@ -1,0 +1,148 @@
+"""Accepted: what is missing or not allowed is named, and nothing else is refused."""
+
+from typing import Any
+
+import pytest
+from tests.support.machines import (
+    POLICY,
+    UID,
+    make_address,
+    make_catalog,
+    make_image,
+    make_kernel,
+    make_machine,
+    make_network,
+    make_volume,
+)
+
+from drover.planning.catalog import Catalog
+from drover.planning.references import accepted, allows, clashes, contains, selects
+from drover.planning.resolve import Effective, resolve
+
+DISK = {"name": "root", "size": "1Gi"}
+ELSEWHERE = {"library/debian": make_image(namespace="library")}
+
+
+def _resolve(catalog: Catalog, spec: dict[str, Any]) -> Effective:
+    return resolve("web", make_machine(**spec).spec, catalog, POLICY)
+
+
+def _lan(**fields: str) -> dict[str, Any]:
+    return {"interfaces": [{"name": "lan", **fields}]}
+
+
+@pytest.mark.parametrize(
+    ("spec", "catalog", "reason", "named"),
+    [
+        pytest.param({}, {}, "Accepted", "", id="nothing is asked for"),
+        pytest.param({"disks": [DISK | {"image": "debian"}], **_lan()}, {}, "Accepted", "", id="all is there"),
+        pytest.param({"disks": [DISK | {"image": "gone"}]}, {}, "ImageNotFound", "shop/gone", id="no image"),
+        pytest.param({"disks": [DISK | {"image": "tiny"}]}, {}, "InvalidSpec", "holds no disk", id="no disk in it"),
+        pytest.param({"kernel": {"image": "debian"}}, {}, "InvalidSpec", "holds no kernel", id="no kernel in it"),
+        pytest.param({"kernel": {"image": "gone"}}, {}, "ImageNotFound", "shop/gone", id="no kernel image"),
+        pytest.param({"kernel": {"arguments": "quiet"}}, {}, "InvalidSpec", "kernel.arguments", id="no kernel at all"),
+        pytest.param(
+            {"disks": [DISK | {"image": "library/debian"}]},
+            {"images": ELSEWHERE},
+            "NotAllowed",
+            "shop",
+            id="not shared",
+        ),
+        pytest.param({"disks": [DISK | {"pool": "fast"}]}, {}, "PoolNotFound", "fast", id="no pool"),
+        pytest.param({"disks": [DISK]}, {"default_pool": ""}, "NoDefaultPool", "root", id="no default pool"),
+        pytest.param({"disks": [{"name": "old", "volume": "kept"}]}, {}, "VolumeNotFound", "kept", id="no volume"),
+        pytest.param(_lan(network="dmz"), {}, "NetworkNotFound", "dmz", id="no network"),
+        pytest.param(_lan(), {"default_network": ""}, "NoDefaultNetwork", "lan", id="no default network"),
+        pytest.param(_lan(address="10.9.0.1"), {}, "AddressOutsideSubnet", "10.20.0.0/29", id="outside"),
+        pytest.param(_lan(address="10.20.0.0"), {}, "AddressReserved", "10.20.0.0", id="network address"),
+        pytest.param(_lan(address="10.20.0.7"), {}, "AddressReserved", "10.20.0.7", id="broadcast address"),
+        pytest.param(_lan(address="10.20.0.1"), {}, "AddressReserved", "10.20.0.1", id="gateway"),
+        pytest.param(_lan(address="10.20.0.6"), {}, "Accepted", "", id="an address to have"),
+    ],
+)
+def test_a_spec_is_accepted_or_the_first_problem_is_named(
+    spec: dict[str, Any], catalog: dict[str, Any], reason: str, named: str
+) -> None:
+    offered = make_catalog(**catalog)
+    found = accepted(_resolve(offered, spec), offered)
+    assert (found.reason, found.status) == (reason, "True" if reason == "Accepted" else "False")
+    assert named in found.message
+
+
+def test_all_problems_are_named() -> None:
+    catalog = make_catalog(default_pool="")
+    found = accepted(_resolve(catalog, {"disks": [DISK], **_lan(network="dmz")}), catalog)
+    assert "root" in found.message
+    assert "dmz" in found.message
+
+
+def test_data_that_a_node_holds_needs_its_image_no_more() -> None:
+    bound = make_volume(status={"nodeName": "n1"}, source={"type": "Image", "image": "gone"})
+    catalog = make_catalog(volumes={"web.root": bound})
+    assert accepted(_resolve(catalog, {"disks": [DISK | {"image": "gone"}]}), catalog).status == "True"
+
+
+@pytest.mark.parametrize(
+    ("sharing", "allowed"),
+    [
+        pytest.param(None, False, id="nothing said"),
+        pytest.param({"from": "Same"}, False, id="its own namespace"),
+        pytest.param({"from": "All"}, True, id="all"),
+        pytest.param({"from": "Selector", "selector": {"matchLabels": {"team": "a"}}}, True, id="selected"),
+        pytest.param({"from": "Selector", "selector": {"matchLabels": {"team": "b"}}}, False, id="not selected"),
+        pytest.param({"from": "Selector"}, True, id="an empty selector selects all"),
+    ],
+)
+def test_an_image_says_who_may_use_it(sharing: dict[str, Any] | None, *, allowed: bool) -> None:
+    image = make_image(namespace="library", allowedNamespaces=sharing)
+    assert allows(image, "shop", {"team": "a"}) is allowed
+    assert allows(image, "library", {})
+
+
+@pytest.mark.parametrize(
+    ("operator", "key", "values", "matches"),
+    [
+        ("In", "team", ["a", "b"], True),
+        ("In", "team", ["b"], False),
+        ("NotIn", "team", ["b"], True),
+        ("NotIn", "team", ["a"], False),
+        ("Exists", "team", [], True),
+        ("Exists", "other", [], False),
+        ("DoesNotExist", "other", [], True),
+        ("DoesNotExist", "team", [], False),
+        ("Resembles", "team", ["a"], False),
+    ],
+)
+def test_expressions_match_as_kubernetes_has_it(operator: str, key: str, values: list[str], *, matches: bool) -> None:
+    expression = {"key": key, "operator": operator, "values": values}
+    assert selects({"matchExpressions": [expression]}, {"team": "a"}) is matches
+
+
+@pytest.mark.parametrize(("cidr", "inside"), [("10.20.0.0/16", True), ("10.20.7.0/24", True), ("10.20.6.0/24", False)])
+def test_a_network_contains_its_addresses(cidr: str, *, inside: bool) -> None:
+    assert contains(cidr, "10.20.7.9") is inside
+
+
+@pytest.mark.parametrize(
+    ("uid", "fields", "named"),
+    [
+        pytest.param("other", {"address": "10.20.0.2"}, "10.20.0.2", id="another machine's address"),
+        pytest.param(
+            "other", {"macAddress": "02:00:00:00:00:01"}, "02:00:00:00:00:01", id="another's hardware address"
+        ),
+        pytest.param(UID, {"address": "10.20.0.2"}, "", id="its own"),
+        pytest.param("other", {}, "", id="nothing in particular"),
+    ],
+)
+def test_what_others_hold_is_named_with_its_holder(uid: str, fields: dict[str, str], named: str) -> None:
+    held = [make_address(uid=uid), make_address(None, uid=uid)]
+    catalog = make_catalog(claimed={each.meta.key.name: each for each in held})
+    found = list(clashes(UID, _resolve(catalog, _lan(**fields)), catalog))
+    assert [reason for reason, _ in found] == (["AddressInUse"] if named else [])
+    assert all(named in message and "shop/web" in message for _, message in found)
+
+
+def test_a_clash_needs_a_network_to_happen_on() -> None:
+    catalog = make_catalog(default_network="", networks={"x": make_network("x")}, images={"shop/k": make_kernel("k")})
+    fields = _lan(address="10.20.0.2", macAddress="02:00:00:00:00:01")
+    assert list(clashes(UID, _resolve(catalog, fields), catalog)) == []

@@ -1,0 +1,106 @@
+"""The effective spec: what is left open gets its default, what is said stays."""
+
+from typing import Any
+
+import pytest
+from tests.support.machines import POLICY, make_catalog, make_image, make_kernel, make_machine, make_volume
+
+from drover.planning.catalog import Catalog
+from drover.planning.resolve import Effective, Policy, overhead, resolve, shown
+
+MIB = 1 << 20
+BOOTABLE = make_image("bootable", kernel={"source": {"type": "HTTP", "http": {"url": "http://x/k"}}})
+
+
+def _resolve(catalog: Catalog | None = None, policy: Policy = POLICY, **spec: Any) -> Effective:
+    return resolve("web", make_machine(**spec).spec, catalog or make_catalog(), policy)
+
+
+def test_a_machine_that_says_nothing_gets_all_defaults() -> None:
+    found = _resolve(interfaces=...)
+    assert (found.cores, found.memory, found.cpu_milli) == (1, 512 * MIB, 100)
+    assert (found.restart_policy, found.grace, found.disks, found.kernel_image) == ("Always", 60, (), "")
+    assert [(each.name, each.network) for each in found.interfaces] == [("default", "default")]
+
+
+def test_an_empty_list_of_interfaces_means_none() -> None:
+    assert _resolve(interfaces=[]).interfaces == ()
+
+
+def test_what_is_said_is_kept() -> None:
+    found = _resolve(
+        cpu={"cores": 4, "request": "1500m"},
+        memory={"size": "2Gi"},
+        restartPolicy="Never",
+        terminationGracePeriodSeconds=0,
+        kernel={"image": "tiny", "arguments": "quiet"},
+        readinessProbe={"tcpSocket": {"port": 22}},
+    )
+    assert (found.cores, found.memory, found.cpu_milli) == (4, 2048 * MIB, 1500)
+    assert (found.restart_policy, found.grace) == ("Never", 0)
+    assert (found.kernel_image, found.kernel_arguments) == ("shop/tiny", "quiet")
+    assert found.probe is not None
+
+
+@pytest.mark.parametrize(
+    ("cores", "per_core", "milli"), [(1, 0.1, 100), (4, 0.25, 1000), (1, 0.0001, 1)], ids=["one", "four", "at least 1m"]
+)
+def test_cpu_is_booked_by_core(cores: int, per_core: float, milli: int) -> None:
+    assert _resolve(policy=Policy("", per_core), cpu={"cores": cores}).cpu_milli == milli
+
+
+@pytest.mark.parametrize(("emulated", "expected"), [(False, 64 + 16 + 16), (True, 64 + 16 + 16 + 128)])
+def test_overhead_follows_memory_cores_and_emulation(*, emulated: bool, expected: int) -> None:
+    assert overhead(2, 1024 * MIB, emulated=emulated) == expected * MIB
+
+
+def test_a_new_disk_takes_the_default_pool_and_its_own_name() -> None:
+    (disk,) = _resolve(disks=[{"name": "root", "image": "debian", "size": "2Gi", "reclaimPolicy": "Retain"}]).disks
+    assert (disk.volume, disk.pool, disk.image) == ("web.root", "default", "shop/debian")
+    assert (disk.own, disk.size, disk.retain) == (True, 2048 * MIB, True)
+
+
+@pytest.mark.parametrize(
+    ("disk", "status", "pool", "size"),
+    [
+        pytest.param({"name": "d", "volume": "kept"}, {}, "fast", 1 << 30, id="an existing one, as it is"),
+        pytest.param({"name": "d", "volume": "kept"}, {"pool": "slow"}, "slow", 1 << 30, id="where its data is"),
+    ],
+)
+def test_an_existing_volume_is_taken_as_it_is(
+    disk: dict[str, str], status: dict[str, str], pool: str, size: int
+) -> None:
+    volume = make_volume("kept", status=status, pool="fast", source={"type": "Image", "image": "debian"})
+    (found,) = _resolve(make_catalog(volumes={"kept": volume}), disks=[disk]).disks
+    assert (found.pool, found.size, found.image, found.own) == (pool, size, "shop/debian", False)
+
+
+def test_a_disk_that_grew_in_the_spec_is_larger_than_its_volume() -> None:
+    catalog = make_catalog(volumes={"web.root": make_volume()})
+    (found,) = _resolve(catalog, disks=[{"name": "root", "size": "3Gi"}]).disks
+    assert found.size == 3 << 30
+
+
+@pytest.mark.parametrize(
+    ("disks", "image"),
+    [
+        pytest.param([{"name": "root", "image": "bootable"}], "shop/bootable", id="the boot disk's image has one"),
+        pytest.param([{"name": "root", "image": "debian"}], "", id="it has none"),
+        pytest.param([{"name": "a", "size": "1Gi"}, {"name": "b", "image": "bootable"}], "", id="not the boot disk"),
+        pytest.param([], "", id="no disk"),
+    ],
+)
+def test_the_boot_disks_image_may_bring_its_kernel(disks: list[dict[str, str]], image: str) -> None:
+    images = {"shop/bootable": BOOTABLE, "shop/debian": make_image(), "shop/tiny": make_kernel()}
+    assert _resolve(make_catalog(images=images), disks=disks).kernel_image == image
+
+
+def test_the_effective_spec_is_shown_in_the_words_of_the_api() -> None:
+    found = shown(_resolve(disks=[{"name": "root", "size": "1Gi"}], interfaces=[{"name": "lan"}]))
+    assert (found.cores, found.memory, found.cpu_request, found.memory_request) == (1, "512Mi", "100m", "592Mi")
+    assert (found.pools, found.networks) == ({"root": "default"}, {"lan": "default"})
+
+
+def test_nothing_is_shown_of_what_is_not_there() -> None:
+    found = shown(_resolve())
+    assert (found.pools, found.networks) == (None, None)
