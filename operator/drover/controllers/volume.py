@@ -1,0 +1,71 @@
+"""Volumes: what their Domains tell of them, and letting go those that never had data."""
+
+from drover.api.kinds import DOMAIN, VOLUME
+from drover.api.volume import StorageVolumeStatus
+from drover.controllers.act import do, learn
+from drover.controllers.patience import SECONDS
+from drover.controllers.report import tell
+from drover.controllers.world import World
+from drover.planning import names
+from drover.planning import volume as planning
+from drover.planning.action import RemoveFinalizer
+from drover.planning.view import DomainView, VolumeView, view
+from drover.state.resource import Key
+
+PENDING_SECONDS = 10.0
+
+
+async def reconcile(key: Key, world: World) -> float | None:
+    """Bring what is said of one volume in line; gives the seconds until it wants to be looked at again."""
+    resource = world.stores.volumes.get(key)
+    if resource is None:
+        world.patience.forget((VOLUME, key))
+        return None
+    volume = view(resource)
+    if planning.forsaken(volume, _domains(volume, world)):
+        await _let_go(volume, world)
+        return None
+    return await _report(volume, world)
+
+
+def _domains(volume: VolumeView, world: World) -> list[DomainView]:
+    """Domains that name this very volume, not one of its name before it."""
+    found = (world.stores.domains.get(name) for name in world.usage.domains(volume.meta.key))
+    named = (view(each) for each in found if each is not None)
+    return [each for each in named if any(disk.volume_uid == volume.meta.uid for disk in each.spec.disks)]
+
+
+async def _let_go(volume: VolumeView, world: World) -> None:
+    """Let a volume go, unless a Domain that the cache does not know of needs it."""
+    key = volume.meta.key
+    listing = await world.cluster.list(DOMAIN, namespace=key.namespace)
+    for found in listing.items:
+        learn(world, DOMAIN, found)
+    if planning.forsaken(volume, _domains(volume, world)):
+        await do(RemoveFinalizer(VOLUME, volume.meta, names.FINALIZER_VOLUME), world)
+
+
+async def _report(volume: VolumeView, world: World) -> float | None:
+    key, before = volume.meta.key, volume.status
+    status = planning.status(volume, _domains(volume, world), now=world.now())
+    if status == before or (volume.meta.deleting and status.node_name == before.node_name):
+        world.patience.forget((VOLUME, key))
+        return None
+    remaining = (
+        0.0 if _settled(before, status) else world.patience.remaining((VOLUME, key), status.phase, _seconds(status))
+    )
+    if remaining > 0:
+        return remaining
+    world.patience.forget((VOLUME, key))
+    await tell(VOLUME, volume.meta, status, world)
+    return None
+
+
+def _seconds(status: StorageVolumeStatus) -> float:
+    """How long a passing status is held back: that nobody has needed a volume yet is no news."""
+    return SECONDS if status.node_name else PENDING_SECONDS
+
+
+def _settled(before: StorageVolumeStatus, status: StorageVolumeStatus) -> bool:
+    """Tell whether it was just bound: agents wait for that. All else may pass."""
+    return status.node_name != before.node_name

@@ -1,0 +1,110 @@
+"""What the controller watches, and by what else than its name it finds an object."""
+
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from drover.api import kinds
+from drover.api.kinds import Kind
+from drover.planning import names
+from drover.planning.anchor import LABEL_ANCHOR
+from drover.planning.ownership import machine_uid
+from drover.planning.view import view
+from drover.runtime.informer import Watch
+from drover.runtime.store import Store
+from drover.state import objects
+from drover.state.lease import Lease, read_lease
+from drover.state.namespace import Namespace, read_namespace
+from drover.state.pod import Pod, read_pod
+from drover.state.resource import Body
+
+MACHINE = "machine"
+"""Index: uid of the machine that an object was made for."""
+NAME = "name"
+"""Index of anchors: namespace/name of the machine, whichever machine it is or was."""
+NODE = "node"
+UID = "uid"
+NAMESPACE = "namespace"
+
+
+def watches(namespace: str) -> list[Watch[Any]]:
+    """List all watches; `namespace` is where the Leases are."""
+    return [
+        Watch(
+            kinds.VIRTUALMACHINE,
+            objects.read_machine,
+            indexes={UID: lambda found: found.meta.uid, NAMESPACE: lambda found: found.meta.key.namespace},
+        ),
+        Watch(
+            kinds.DOMAIN,
+            objects.read_domain,
+            indexes={
+                MACHINE: lambda found: view(found).spec.virtual_machine.uid,
+                NODE: lambda found: view(found).spec.node_name,
+            },
+        ),
+        Watch(kinds.VOLUME, objects.read_volume, indexes={MACHINE: lambda found: machine_uid(found.meta)}),
+        Watch(
+            kinds.ADDRESS, objects.read_address, indexes={MACHINE: lambda found: view(found).spec.virtual_machine.uid}
+        ),
+        Watch(kinds.IMAGE, objects.read_image),
+        Watch(kinds.POOL, objects.read_pool),
+        Watch(kinds.NETWORK, objects.read_network),
+        Watch(kinds.HYPERVISOR, objects.read_hypervisor),
+        Watch(
+            kinds.POD,
+            read_pod,
+            labels=f"{LABEL_ANCHOR}=true",
+            indexes={MACHINE: lambda pod: machine_uid(pod.meta), NAME: machine_name},
+        ),
+        Watch(kinds.LEASE, read_lease, fields=f"metadata.namespace={namespace}"),
+        Watch(kinds.NAMESPACE, read_namespace),
+    ]
+
+
+def machine_name(pod: Pod) -> str:
+    """``namespace/name`` of the machine that an anchor is or was for."""
+    return f"{pod.meta.key.namespace}/{dict(pod.meta.labels).get(names.LABEL_MACHINE, '')}"
+
+
+@dataclass(frozen=True, slots=True)
+class Stores:
+    """The caches, one a kind."""
+
+    machines: Store[objects.Machine]
+    domains: Store[objects.Domain]
+    volumes: Store[objects.Volume]
+    addresses: Store[objects.Address]
+    images: Store[objects.Image]
+    pools: Store[objects.Pool]
+    networks: Store[objects.Network]
+    hypervisors: Store[objects.Hypervisor]
+    anchors: Store[Pod]
+    leases: Store[Lease]
+    namespaces: Store[Namespace]
+
+
+class Caches(Protocol):
+    """Who keeps the caches."""
+
+    def store(self, kind: Kind) -> Store[Any]:
+        """Give the cache of a watched kind."""
+
+    def learn(self, kind: Kind, body: Body | None) -> None:
+        """Take in an object as the API server returned it."""
+
+
+def stores(informer: Caches) -> Stores:
+    """Take the caches of an informer that has these watches."""
+    return Stores(
+        machines=informer.store(kinds.VIRTUALMACHINE),
+        domains=informer.store(kinds.DOMAIN),
+        volumes=informer.store(kinds.VOLUME),
+        addresses=informer.store(kinds.ADDRESS),
+        images=informer.store(kinds.IMAGE),
+        pools=informer.store(kinds.POOL),
+        networks=informer.store(kinds.NETWORK),
+        hypervisors=informer.store(kinds.HYPERVISOR),
+        anchors=informer.store(kinds.POD),
+        leases=informer.store(kinds.LEASE),
+        namespaces=informer.store(kinds.NAMESPACE),
+    )

@@ -1,0 +1,43 @@
+"""What the reconcilers share: the API, the caches, and memories that may be lost at any instant without harm."""
+
+from dataclasses import dataclass, field
+
+from drover.controllers.events import Events
+from drover.controllers.hypervisor import Heartbeats
+from drover.controllers.links import Links, Usage
+from drover.controllers.patience import Patience
+from drover.controllers.watches import Caches, Stores
+from drover.kube.client import Cluster
+from drover.planning.address import Book
+from drover.planning.resolve import Policy
+from drover.planning.times import stamp
+from drover.runtime.settings import ControllerSettings
+from drover.state.resource import Key
+
+
+@dataclass(frozen=True, slots=True)
+class World:
+    """One per process."""
+
+    cluster: Cluster
+    settings: ControllerSettings
+    caches: Caches
+    stores: Stores
+    """The same caches, by name."""
+    policy: Policy
+    heartbeats: Heartbeats
+    book: Book = field(default_factory=Book)
+    links: Links = field(default_factory=Links)
+    usage: Usage = field(default_factory=Usage)
+    patience: Patience = field(default_factory=Patience)
+    events: Events = field(default_factory=Events)
+    telling: dict[Key, bytes] = field(default_factory=dict)
+    """Statuses of machines that were told last: hearing them again is no news."""
+    ordered: set[str] = field(default_factory=set)
+    """Uids of machines whose deletion is known to be somebody's order."""
+    phases: dict[Key, str] = field(default_factory=dict)
+    """Phase of each machine, for the metrics."""
+
+    def now(self) -> str:
+        """Tell the time as conditions have it."""
+        return stamp(self.cluster.now())
