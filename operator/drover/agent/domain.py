@@ -1,0 +1,190 @@
+"""One Domain: gather what is ordered and what is there, decide, act, report."""
+
+from dataclasses import dataclass, replace
+
+import structlog
+
+from drover.agent.domain_act import Work, carry_out
+from drover.agent.domain_see import observe
+from drover.agent.node import Node
+from drover.agent.probe import Target
+from drover.agent.report import Reporter
+from drover.api.kinds import DOMAIN, VIRTUALMACHINE
+from drover.errors import Fatal, OperatorError, Retryable, Unavailable
+from drover.kube.definitions import kinds_removed
+from drover.metrics.agent import start_phase
+from drover.planning import names
+from drover.planning import record as records
+from drover.planning.domain import decide
+from drover.planning.domain_action import TakeTurn, concern
+from drover.planning.domain_seen import Decision, Seen
+from drover.planning.domain_status import Facts, describe, is_ready, trouble, unseen
+from drover.planning.view import DomainView
+from drover.state.guest import Guest
+from drover.state.resource import Key
+
+PATIENCE = 1.0
+"""Seconds that something unsettled must last before it is told."""
+UNSEEN_SECONDS = 40.0
+"""The same of libvirt being away: it comes back within seconds when it is only restarted."""
+LINE_PATIENCE = 5.0
+"""The same of a start that waits for its turn: in a burst every machine does."""
+log = structlog.stdlib.get_logger(__name__)
+ROUNDS = 12
+"""Rounds of steps in one reconcile: the longest way, from a stop to the next start, takes fewer."""
+
+
+@dataclass(frozen=True, slots=True)
+class Round:
+    """How the steps ended."""
+
+    decision: Decision
+    seen: Seen
+    failed: OperatorError | None = None
+    concern: str = ""
+
+
+class Domains:
+    """Reconciles the Domains of this node."""
+
+    def __init__(self, node: Node, reporter: Reporter) -> None:
+        self._node = node
+        self._reporter = reporter
+
+    async def reconcile(self, key: Key) -> float | None:
+        """Bring one guest in line with its Domain; give the seconds until it wants to be looked at again."""
+        order = self._node.orders.domain(key)
+        if order is None:
+            self._forget(key)
+            return None
+        work = Work(self._node, order)
+        try:
+            ended = await self._steps(work)
+        except Unavailable as error:
+            await self._unseen(order, error)
+            raise
+        return await self._report(work, ended)
+
+    async def _unseen(self, order: DomainView, error: Unavailable) -> None:
+        """Say, once it has lasted, that nothing can be said of the guest."""
+        if self._node.host.connected or not self._node.orders.primed:
+            return
+        status = unseen(order, str(error), now=self._node.cluster.now())
+        await self._reporter.report(order, status, patience=UNSEEN_SECONDS)
+
+    async def _steps(self, work: Work) -> Round:
+        removed = await self._kinds_removed(work)
+        ended: Round | None = None
+        for _ in range(ROUNDS):
+            seen = await observe(self._node, work.order, kinds_removed=removed)
+            decision = decide(work.order, seen)
+            if not decision.actions:
+                # Its turn may have come although it wants to start no more.
+                self._node.gate.leave(work.order.meta.key)
+                return Round(decision, seen)
+            ended = await _act(work, decision, seen)
+            if ended.failed is not None or work.released:
+                return ended
+        assert ended is not None
+        log.warning("it does not come to rest", state=ended.decision.state, reason=ended.decision.reason)
+        return ended
+
+    async def _kinds_removed(self, work: Work) -> bool:
+        """Whether a deleted Domain goes only because its definition, or its machine's, does: that is no order."""
+        meta = work.order.meta
+        if not meta.deleting or names.FINALIZER_AGENT not in meta.finalizers:
+            return False
+        return await kinds_removed(self._node.cluster, DOMAIN, VIRTUALMACHINE)
+
+    async def _report(self, work: Work, ended: Round) -> float | None:
+        if work.released:
+            return None
+        wait: float | None = None
+        facts = await self._facts(work, ended)
+        if self._node.orders.primed:
+            status = describe(work.order, ended.decision, facts)
+            wait = await self._reporter.report(work.order, status, patience=_patience(ended))
+        return _after(ended, wait)
+
+    async def _facts(self, work: Work, ended: Round) -> Facts:
+        guest = ended.seen.guest
+        await work.look_at_volumes()
+        self._probe(work, ended)
+        facts = Facts(
+            guest=guest,
+            boot_id=self._node.identity.boot_id,
+            now=ended.seen.now,
+            volumes=work.volumes,
+            trouble=trouble(ended.concern, ended.failed) if ended.failed else None,
+            ready=self._node.prober.ready(work.order.meta.key),
+        )
+        if guest is not None and is_ready(work.order, ended.decision, facts):
+            return replace(facts, guest=await self._served(guest, ended.seen.ran_for))
+        return facts
+
+    def _probe(self, work: Work, ended: Round) -> None:
+        order, guest = work.order, ended.seen.guest
+        probe, key = order.spec.readiness_probe, order.meta.key
+        if guest is None or probe is None or ended.decision.state != "Running":
+            self._node.prober.forget(key)
+            return
+        address = order.spec.interfaces[0].ip if order.spec.interfaces else ""
+        run = f"{guest.record.boot_id} {guest.record.last_start}"
+        self._node.prober.watch(Target(key, guest.uuid, address, run, probe), ended.seen.ran_for)
+
+    async def _served(self, guest: Guest, after: float) -> Guest:
+        """Write down when the guest was ready for the first time since its start."""
+        timeline = guest.record.timeline
+        if timeline is not None and timeline.ready is not None:
+            return guest
+        record = records.served(guest.record, self._node.cluster.now())
+        await self._node.host.write_record(guest.uuid, record)
+        start_phase("serve", after)
+        return replace(guest, record=record)
+
+    def _forget(self, key: Key) -> None:
+        self._node.prober.forget(key)
+        self._node.gate.leave(key)
+        self._reporter.forget(key)
+
+
+async def _act(work: Work, decision: Decision, seen: Seen) -> Round:
+    """Carry out the steps until one of them runs into expected trouble; who entered the gate of starts leaves it."""
+    queued = False
+    try:
+        for action in decision.actions:
+            try:
+                await carry_out(work, action)
+            except OperatorError as error:
+                queued = isinstance(action, TakeTurn)
+                return Round(decision, seen, error, concern(action))
+        return Round(decision, seen)
+    finally:
+        if not queued:
+            work.node.gate.leave(work.order.meta.key)
+
+
+def _patience(ended: Round) -> float:
+    """Seconds that it must last before it is told: what settles at once, what passes when it takes its time."""
+    if ended.failed is not None:
+        return LINE_PATIENCE if ended.failed.reason == "Queued" else PATIENCE
+    return 0.0 if ended.decision.settled else PATIENCE
+
+
+def _after(ended: Round, wait: float | None) -> float | None:
+    """When to look again: what the decision, the report or the trouble wants first; trouble goes on to the queue."""
+    due = min((each for each in (ended.decision.again, wait) if each is not None), default=None)
+    if ended.failed is None:
+        return due
+    if isinstance(ended.failed, Fatal) and due is not None:
+        return due
+    if isinstance(ended.failed, Retryable) and due is not None:
+        ended.failed.delay = _sooner(ended.failed.delay, ended.decision.again, wait)
+    raise ended.failed
+
+
+def _sooner(delay: float | None, again: float | None, wait: float | None) -> float | None:
+    """The queue's own back-off begins early enough for a report, but might miss the moment of a decision."""
+    if delay is None and again is None:
+        return None
+    return min(each for each in (delay, again, wait) if each is not None)

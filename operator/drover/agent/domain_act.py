@@ -1,0 +1,269 @@
+"""How each step for a Domain is carried out: one function an action, found in a table."""
+
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
+from pathlib import PurePosixPath
+from typing import Any
+
+from drover.agent import network as networks
+from drover.agent import pool as pools
+from drover.agent import volume as volumes
+from drover.agent.node import Node
+from drover.agent.orders import bound_here
+from drover.agent.workers import Wanted
+from drover.api.domain import DomainDisk, VolumeFact
+from drover.api.kinds import DOMAIN, VOLUME
+from drover.errors import NotReady, Refused
+from drover.metrics.agent import start_phase
+from drover.metrics.registry import wrote
+from drover.planning import domain_action as does
+from drover.planning import names
+from drover.planning.view import DomainView, view
+from drover.state.guest import Blueprint, Files, Kernel, Record
+from drover.state.host import Reservation
+from drover.state.objects import read_volume
+from drover.state.resource import Key
+
+BIND_SECONDS = 0.5
+"""How soon to look again whether the API knows that this node has a volume's data."""
+QUEUE_SECONDS = 30.0
+"""A start that waits for its turn looks again after so long, should nobody have called it."""
+
+
+@dataclass(slots=True)
+class Work:
+    """One reconcile of one Domain: what it found and did on its way."""
+
+    node: Node
+    order: DomainView
+    volumes: dict[str, VolumeFact] = field(default_factory=dict)
+    """By name of the StorageVolume."""
+    released: bool = False
+
+    async def look_at_volumes(self) -> None:
+        """Find data of which the API does not know: of volumes that were made just before an agent died."""
+        told = {fact.name for fact in self.order.status.volumes or () if fact.ready}
+        for disk in self.order.spec.disks:
+            if disk.volume in told or disk.volume in self.volumes:
+                continue
+            with suppress(NotReady):  # a pool that nobody has used since the node was booted
+                file = await self.node.host.volume(disk.pool, disk.volume_uid)
+                if file is not None:
+                    self.volumes[disk.volume] = volumes.fact(disk, file)
+
+
+async def carry_out(work: Work, action: does.DomainAction) -> None:
+    """Do one step."""
+    await ACTS[type(action)](work, action)
+
+
+# --- what a start needs ----------------------------------------------------------------------------------------------
+
+
+async def _fetch_images(work: Work, _: does.FetchImages) -> None:
+    wanted = [each async for each in _disk_files(work)]
+    work.node.images.want(work.order.meta.key, [*wanted, *_kernel_files(work.order)])
+
+
+async def _disk_files(work: Work) -> AsyncIterator[Wanted]:
+    for disk in work.order.spec.disks:
+        if disk.image and await work.node.host.volume(disk.pool, disk.volume_uid) is None:
+            yield Wanted(disk.image.image, disk.image.source, disk=True)
+
+
+def _kernel_files(order: DomainView) -> Iterator[Wanted]:
+    kernel = order.spec.kernel
+    if kernel is not None:
+        yield Wanted(kernel.image, kernel.kernel, disk=False)
+    if kernel is not None and kernel.initrd is not None:
+        yield Wanted(kernel.image, kernel.initrd, disk=False)
+
+
+async def _ensure_pool(work: Work, action: does.EnsurePool) -> None:
+    await pools.ensure(work.node, action.pool)
+
+
+async def _ensure_volume(work: Work, action: does.EnsureVolume) -> None:
+    disk = action.disk
+    try:
+        file = await volumes.ensure(work.node, work.order, disk)
+    except NotReady as error:
+        if error.reason == "VolumeLost":
+            work.volumes[disk.volume] = _lost(work.order, disk)
+        raise
+    work.volumes[disk.volume] = volumes.fact(disk, file)
+
+
+def _lost(order: DomainView, disk: DomainDisk) -> VolumeFact:
+    """What is said of data that is gone: that it was there stays known, or it would be made anew one day."""
+    known = {fact.name: fact for fact in order.status.volumes or ()}.get(disk.volume)
+    return VolumeFact(name=disk.volume, ready=False, capacity_bytes=known.capacity_bytes if known else None)
+
+
+async def _ensure_network(work: Work, action: does.EnsureNetwork) -> None:
+    await networks.ensure(work.node, action.network)
+
+
+async def _write_lease(work: Work, action: does.WriteLease) -> None:
+    interface, machine = action.interface, work.order.spec.virtual_machine.name
+    reservation = Reservation(interface.mac, interface.ip, work.order.meta.key.namespace, machine)
+    await work.node.host.reserve(interface.network, networks.zone(work.node, interface.network), reservation)
+
+
+async def _remove_lease(work: Work, action: does.RemoveLease) -> None:
+    await work.node.host.release(action.interface.network, action.interface.mac)
+
+
+# --- the guest -------------------------------------------------------------------------------------------------------
+
+
+async def _take_turn(work: Work, _: does.TakeTurn) -> None:
+    known = work.node.memory.of(work.order.spec.uuid)
+    known.wanted_at = known.wanted_at or work.node.memory.clock()
+    if not work.node.gate.enter(work.order.meta.key):
+        raise NotReady("other guests are being started first", reason="Queued", delay=QUEUE_SECONDS)
+
+
+async def _launch(work: Work, action: does.Launch) -> None:
+    node, known = work.node, work.node.memory.of(work.order.spec.uuid)
+    plan, begun = await _blueprint(work, action.record), node.memory.clock()
+    known.begin()
+    await node.host.launch(plan, paused=action.paused)
+    known.launched = True
+    start_phase("prepare", begun - (known.wanted_at or begun))
+    start_phase("create", node.memory.clock() - begun)
+    known.wanted_at = None
+
+
+async def _define(work: Work, action: does.Define) -> None:
+    await work.node.host.define(await _blueprint(work, action.record))
+
+
+async def _blueprint(work: Work, record: Record) -> Blueprint:
+    spec, node = work.order.spec, work.node
+    paths = (PurePosixPath(pools.path(node, disk.pool)) / f"{disk.volume_uid}.qcow2" for disk in spec.disks)
+    files = Files(
+        disks=tuple(paths),
+        log=PurePosixPath(node.identity.state_dir / "logs" / f"{spec.uuid}.log"),
+        kernel=_kernel(work),
+    )
+    return Blueprint(work.order.meta.key.namespace, spec, files, await node.host.facts(), record)
+
+
+def _kernel(work: Work) -> Kernel | None:
+    kernel, images = work.order.spec.kernel, work.node.images
+    if kernel is None:
+        return None
+    initrd = PurePosixPath(images.path(kernel.initrd, disk=False)) if kernel.initrd else None
+    return Kernel(PurePosixPath(images.path(kernel.kernel, disk=False)), initrd, kernel.arguments)
+
+
+async def _restore(work: Work, action: does.Restore) -> None:
+    host, uuid = work.node.host, work.order.spec.uuid
+    await host.write_record(uuid, action.record)
+    try:
+        await host.start(uuid, paused=action.paused)
+    except Refused as error:
+        await host.write_record(uuid, replace(action.record, problem=error.reason))
+
+
+async def _write_record(work: Work, action: does.WriteRecord) -> None:
+    await work.node.host.write_record(work.order.spec.uuid, action.record)
+
+
+async def _pause(work: Work, _: does.Pause) -> None:
+    await work.node.host.suspend(work.order.spec.uuid)
+
+
+async def _resume(work: Work, _: does.Resume) -> None:
+    known = work.node.memory.of(work.order.spec.uuid)
+    known.resumed_at = work.node.memory.clock()
+    await work.node.host.resume(work.order.spec.uuid)
+
+
+async def _request_shutdown(work: Work, _: does.RequestShutdown) -> None:
+    known = work.node.memory.of(work.order.spec.uuid)
+    known.asked_at = work.node.memory.clock()
+    await work.node.host.shutdown(work.order.spec.uuid)
+
+
+async def _cut_power(work: Work, _: does.CutPower) -> None:
+    await work.node.host.destroy(work.order.spec.uuid)
+
+
+async def _hibernate(work: Work, _: does.Hibernate) -> None:
+    await work.node.host.hibernate(work.order.spec.uuid)
+
+
+async def _discard_save(work: Work, _: does.DiscardSave) -> None:
+    await work.node.host.discard_save(work.order.spec.uuid)
+
+
+async def _undefine(work: Work, _: does.Undefine) -> None:
+    await work.node.host.undefine(work.order.spec.uuid)
+    # Known at once: for a moment it would pass for a guest that no Domain speaks for.
+    work.node.survey.saw(work.order.spec.uuid, None)
+
+
+# --- the Domain ------------------------------------------------------------------------------------------------------
+
+
+async def _hold(work: Work, _: does.HoldDomain) -> None:
+    wrote(DOMAIN.name, "finalize")
+    found = await work.node.cluster.add_finalizer(DOMAIN, work.order.meta, names.FINALIZER_AGENT)
+    if found is None:
+        raise NotReady("the Domain is going", reason="Deleted", delay=1.0)
+    work.order = replace(work.order, meta=replace(work.order.meta, finalizers=tuple(found["metadata"]["finalizers"])))
+
+
+async def _release(work: Work, action: does.ReleaseDomain) -> None:
+    if not action.orphaned:
+        for disk in work.order.spec.disks:
+            await _check_bound(work, disk)
+    wrote(DOMAIN.name, "finalize")
+    await work.node.cluster.remove_finalizer(DOMAIN, work.order.meta, names.FINALIZER_AGENT)
+    work.node.memory.forget(work.order.spec.uuid)
+    work.released = True
+
+
+async def _check_bound(work: Work, disk: DomainDisk) -> None:
+    """Object while the API does not know that this node has a volume's data: nobody would delete it any more."""
+    node, key = work.node, Key(work.order.meta.key.namespace, disk.volume)
+    if bound_here(node.orders.volume(key), disk.volume_uid):
+        return
+    if node.orders.pool(disk.pool) is None:
+        return
+    await pools.ensure(node, disk.pool)
+    if await node.host.volume(disk.pool, disk.volume_uid) is None:
+        return
+    body = await node.cluster.get(VOLUME, key)
+    volume = view(read_volume(body)) if body else None
+    if volume is None or volume.meta.uid != disk.volume_uid or volume.status.node_name == node.identity.name:
+        return
+    raise NotReady(f"volume {disk.volume} is not bound to this node yet", reason="VolumeNotBound", delay=BIND_SECONDS)
+
+
+Act = Callable[[Work, Any], Awaitable[None]]
+ACTS: dict[type, Act] = {
+    does.FetchImages: _fetch_images,
+    does.EnsurePool: _ensure_pool,
+    does.EnsureVolume: _ensure_volume,
+    does.EnsureNetwork: _ensure_network,
+    does.WriteLease: _write_lease,
+    does.RemoveLease: _remove_lease,
+    does.Define: _define,
+    does.TakeTurn: _take_turn,
+    does.Launch: _launch,
+    does.Restore: _restore,
+    does.WriteRecord: _write_record,
+    does.Pause: _pause,
+    does.Resume: _resume,
+    does.RequestShutdown: _request_shutdown,
+    does.CutPower: _cut_power,
+    does.Hibernate: _hibernate,
+    does.DiscardSave: _discard_save,
+    does.Undefine: _undefine,
+    does.HoldDomain: _hold,
+    does.ReleaseDomain: _release,
+}

@@ -1,0 +1,1 @@
+"""Fetching one file of an image into the cache: a child process of the agent, see `agent.worker`."""

@@ -1,0 +1,91 @@
+"""The body of a download on disk: hashed as it is written, kept for another try if that one can go on."""
+
+import contextlib
+import hashlib
+import json
+import os
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import BinaryIO
+
+from drover.agent.fetch.order import Order, Trouble
+
+CHUNK_BYTES = 1 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class Validator:
+    """What a server calls this very version of the file, empty when it does not say."""
+
+    value: str = ""
+
+    def save(self, order: Order) -> None:
+        """Remember it beside the part."""
+        _note(order).write_text(json.dumps(asdict(self)))
+
+
+def remembered(order: Order) -> Validator:
+    """The validator of the part that an earlier try left."""
+    with contextlib.suppress(OSError, ValueError, TypeError):
+        return Validator(**json.loads(_note(order).read_text()))
+    return Validator()
+
+
+def discard(order: Order) -> None:
+    """Leave nothing of the part behind."""
+    order.part.unlink(missing_ok=True)
+    _note(order).unlink(missing_ok=True)
+
+
+def forget_note(order: Order) -> None:
+    """The part is whole: no later try will go on from it."""
+    _note(order).unlink(missing_ok=True)
+
+
+def _note(order: Order) -> Path:
+    return order.part.with_name(f"{order.part.name}.json")
+
+
+class Digests:
+    """sha256 of all that passes, and the checksum's own algorithm if it is another."""
+
+    def __init__(self, checksum: str) -> None:
+        self._expected = checksum
+        names = {"sha256", checksum.partition(":")[0] or "sha256"}
+        self._hashes = {name: hashlib.new(name) for name in names}
+
+    def update(self, data: bytes) -> None:
+        """Take more of the file in."""
+        for one in self._hashes.values():
+            one.update(data)
+
+    def feed(self, path: Path) -> int:
+        """Take in what an earlier try left; return its length."""
+        with contextlib.suppress(FileNotFoundError), path.open("rb") as file:
+            while data := file.read(CHUNK_BYTES):
+                self.update(data)
+            return file.tell()
+        return 0
+
+    @property
+    def sha256(self) -> str:
+        """Hexadecimal sha256 so far."""
+        return self._hashes["sha256"].hexdigest()
+
+    def verify(self) -> None:
+        """Raise ChecksumMismatch unless the file is the expected one."""
+        name, _, wanted = self._expected.partition(":")
+        if wanted and self._hashes[name].hexdigest() != wanted:
+            found = f"{name}:{self._hashes[name].hexdigest()}"
+            raise Trouble("ChecksumMismatch", f"the file has checksum {found}, not {self._expected}")
+
+
+@contextlib.contextmanager
+def opened(path: Path, *, append: bool) -> Iterator[BinaryIO]:
+    """Open the part for writing without following a link; its bytes are on the disk when it closes without trouble."""
+    flags = os.O_WRONLY | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC | (os.O_APPEND if append else os.O_TRUNC)
+    with os.fdopen(os.open(path, flags, 0o644), "wb") as file:
+        yield file
+        file.flush()
+        os.fsync(file.fileno())

@@ -1,0 +1,45 @@
+"""What everything in the agent shares: one of it a process."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from drover.agent.gate import StartGate
+from drover.agent.image import Images
+from drover.agent.memory import Memory
+from drover.agent.orders import Orders
+from drover.agent.probe import Prober
+from drover.agent.shared import SharedThings
+from drover.agent.survey import Survey
+from drover.hypervisor.host import Host
+from drover.kube.client import Cluster
+from drover.planning.restart import BackOff
+from drover.state.resource import Key
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """Which node this is, and which boot of it."""
+
+    name: str
+    boot_id: str
+    state_dir: Path
+
+
+@dataclass(frozen=True, slots=True)
+class Node:
+    """The node as the reconcilers use it."""
+
+    identity: Identity
+    back_off: BackOff
+    cluster: Cluster
+    host: Host
+    orders: Orders
+    memory: Memory
+    images: Images
+    gate: StartGate[Key]
+    prober: Prober
+    survey: Survey
+    shared: SharedThings
+    changed: Callable[[], None]
+    """Tells that the Hypervisor may have something new to report."""

@@ -1,0 +1,43 @@
+"""Storage pools on this node: made where machines need them, and beforehand where every node has them."""
+
+from drover.agent.node import Node
+from drover.errors import NotReady, OperatorError
+from drover.state.host import PoolFacts
+from drover.state.resource import Key
+
+CHECK_SECONDS = 60.0
+"""How often a pool is looked at although nothing changed: a directory may vanish."""
+
+
+async def reconcile(node: Node, key: Key) -> float | None:
+    """Have a pool that all nodes have, and forget one that is gone; its files stay."""
+    pool = node.orders.pool(key.name)
+    if pool is None:
+        if node.orders.primed:
+            await node.host.remove_pool(key.name)
+        node.shared.forget(node.shared.pools, key.name)
+        return None
+    known = key.name in node.shared.pools
+    if pool.meta.deleting or (pool.spec.node_selector and not known):
+        return None
+    await ensure(node, key.name)
+    return CHECK_SECONDS
+
+
+async def ensure(node: Node, name: str) -> PoolFacts:
+    """Have a pool usable on this node."""
+    try:
+        facts = await node.host.ensure_pool(name, path(node, name))
+    except OperatorError as error:
+        node.shared.saw_pool(name, trouble=str(error))
+        raise
+    node.shared.saw_pool(name, facts=facts)
+    return facts
+
+
+def path(node: Node, name: str) -> str:
+    """Folder of a pool; `NotReady` when there is no such pool."""
+    pool = node.orders.pool(name)
+    if pool is None or pool.spec.directory is None:
+        raise NotReady(f"pool {name} does not exist", reason="PoolNotFound")
+    return pool.spec.directory.path

@@ -1,0 +1,100 @@
+"""Which news wakes which reconcile: the queues of the agent and what fills them."""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Any
+
+from drover.agent import domain, network, pool, volume
+from drover.agent.lastview import same_orders
+from drover.agent.node import Node
+from drover.agent.report import Reporter
+from drover.api.kinds import DOMAIN, NETWORK, POOL, VOLUME, Kind
+from drover.metrics.registry import reconcile_finished
+from drover.runtime.informer import Informer
+from drover.runtime.reconciler import Reconcile, Reconciler
+from drover.state.guest import GuestEvent
+from drover.state.resource import Key, Resource
+
+AnyResource = Resource[Any, Any]
+
+
+@dataclass(slots=True)
+class Doorbell:
+    """Wakes Domains; can be given away before there is a queue."""
+
+    ring: Callable[[Key], None] = field(default=lambda _: None)
+
+    def __call__(self, key: Key) -> None:
+        """Have the Domain reconciled."""
+        self.ring(key)
+
+
+def make_queues(node: Node, informer: Informer) -> dict[Kind, Reconciler]:
+    """Give each kind its queue."""
+    domains = domain.Domains(node, Reporter(node.cluster))
+    work: dict[Kind, Reconcile] = {
+        DOMAIN: domains.reconcile,
+        VOLUME: partial(volume.reconcile, node),
+        POOL: partial(pool.reconcile, node),
+        NETWORK: partial(network.reconcile, node),
+    }
+
+    def identify(kind: Kind, key: Key) -> str:
+        found = informer.store(kind).get(key)
+        return found.meta.uid if found else ""
+
+    return {
+        kind: Reconciler(kind, reconcile, finished=reconcile_finished, identify=partial(identify, kind))
+        for kind, reconcile in work.items()
+    }
+
+
+def connect(node: Node, informer: Informer, queues: dict[Kind, Reconciler]) -> None:
+    """Have every piece of news wake what it concerns."""
+    for kind in queues:
+        informer.subscribe(kind, partial(_changed, node, queues, kind))
+    node.host.subscribe(partial(_heard, node, queues))
+    node.host.watch_connection(partial(_connected, node, queues))
+
+
+def wake_all(node: Node, queues: dict[Kind, Reconciler]) -> None:
+    """Have everything reconciled."""
+    for kind, reconciler in queues.items():
+        for key in node.orders.keys(kind):
+            reconciler.queue.add(key)
+
+
+def _changed(
+    node: Node, queues: dict[Kind, Reconciler], kind: Kind, old: AnyResource | None, new: AnyResource | None
+) -> None:
+    seen = new or old
+    assert seen is not None
+    key = seen.meta.key
+    if kind is not DOMAIN or old is None or new is None or not same_orders(old, new):
+        queues[kind].queue.add(key)
+    if kind is VOLUME and old is None:
+        # A Domain that is to go waits until the API knows where the data of its volumes is.
+        _wake(queues[DOMAIN], (user for user in node.orders.users(key) if node.orders.is_going(user)))
+    if kind is DOMAIN and (old is None or new is None):
+        node.changed()
+    if kind is DOMAIN and new is None:
+        _wake(queues[VOLUME], (Key(key.namespace, disk.volume) for disk in seen.spec.disks))
+
+
+def _wake(reconciler: Reconciler, keys: Iterable[Key]) -> None:
+    for key in keys:
+        reconciler.queue.add(key)
+
+
+def _heard(node: Node, queues: dict[Kind, Reconciler], event: GuestEvent) -> None:
+    key = node.orders.speaks_for(event.uuid)
+    if key is not None:
+        node.memory.witness(event)
+        queues[DOMAIN].queue.add(key)
+
+
+def _connected(node: Node, queues: dict[Kind, Reconciler], connected: bool) -> None:  # noqa: FBT001 - the host's word
+    node.changed()
+    if connected:
+        wake_all(node, queues)

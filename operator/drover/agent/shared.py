@@ -1,0 +1,34 @@
+"""Pools and networks as this node last saw them: what the Hypervisor reports of them."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from drover.planning.hypervisor import Shared
+from drover.state.host import PoolFacts
+
+
+@dataclass(slots=True)
+class SharedThings:
+    """By name; `changed` is called when one is seen otherwise than before."""
+
+    changed: Callable[[], None]
+    pools: dict[str, Shared] = field(default_factory=dict)
+    networks: dict[str, Shared] = field(default_factory=dict)
+
+    def saw_pool(self, name: str, *, facts: PoolFacts | None = None, trouble: str = "") -> None:
+        """Note a pool."""
+        self._note(self.pools, name, Shared(trouble, facts))
+
+    def saw_network(self, name: str, *, trouble: str = "") -> None:
+        """Note a network."""
+        self._note(self.networks, name, Shared(trouble))
+
+    def forget(self, things: dict[str, Shared], name: str) -> None:
+        """Note that there is no such thing any more."""
+        if things.pop(name, None) is not None:
+            self.changed()
+
+    def _note(self, things: dict[str, Shared], name: str, seen: Shared) -> None:
+        if things.get(name) != seen:
+            things[name] = seen
+            self.changed()

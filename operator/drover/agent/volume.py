@@ -1,0 +1,87 @@
+"""Volumes on this node: made when a machine first starts with them, deleted when nobody names them any more."""
+
+from drover.agent import pool as pools
+from drover.agent.node import Node
+from drover.agent.orders import must_exist
+from drover.api.domain import DomainDisk, VolumeFact
+from drover.api.kinds import VIRTUALMACHINE, VOLUME
+from drover.errors import NotReady
+from drover.kube.definitions import kinds_removed
+from drover.metrics.registry import wrote
+from drover.planning import names
+from drover.planning.disk import Create, Grow, plan
+from drover.planning.view import DomainView, VolumeView
+from drover.state.host import VolumeFile
+from drover.state.resource import Key
+
+
+async def reconcile(node: Node, key: Key) -> float | None:
+    """Delete the data of a volume that is to go, and let the volume go."""
+    volume = node.orders.volume(key)
+    if volume is None or not _is_to_go(node, volume):
+        return None
+    if not await kinds_removed(node.cluster, VOLUME, VIRTUALMACHINE):
+        await _delete(node, volume)
+    wrote(VOLUME.name, "finalize")
+    await node.cluster.remove_finalizer(VOLUME, volume.meta, names.FINALIZER_VOLUME)
+    return None
+
+
+def _is_to_go(node: Node, volume: VolumeView) -> bool:
+    meta = volume.meta
+    if not meta.deleting or names.FINALIZER_VOLUME not in meta.finalizers or not node.orders.primed:
+        return False
+    return volume.status.node_name == node.identity.name and not node.orders.users(meta.key)
+
+
+async def _delete(node: Node, volume: VolumeView) -> None:
+    name = volume.status.pool or volume.spec.pool
+    if name is None:
+        raise NotReady(f"volume {volume.meta.key} does not say which pool holds it", reason="PoolUnknown")
+    await pools.ensure(node, name)
+    await node.host.delete_volume(name, volume.meta.uid)
+
+
+async def ensure(node: Node, order: DomainView, disk: DomainDisk) -> VolumeFile:
+    """Have a disk's file as the Domain asks for it, for a guest that is off."""
+    file = await node.host.volume(disk.pool, disk.volume_uid)
+    image = node.images.find(disk.image.source, disk=True) if disk.image else None
+    size = image.virtual_size if image else None
+    step = plan(disk, file, had_data=_had_data(node, order, disk), image_bytes=size)
+    if isinstance(step, (Create, Grow)):
+        _check_fits(node, disk, step.size_bytes)
+    if isinstance(step, Grow):
+        return await node.host.grow_volume(disk.pool, disk.volume_uid, step.size_bytes)
+    if isinstance(step, Create):
+        path = node.images.path(disk.image.source, disk=True) if disk.image else None
+        return await node.host.create_volume(disk.pool, disk.volume_uid, step.size_bytes, path)
+    assert file is not None
+    return file
+
+
+def _check_fits(node: Node, disk: DomainDisk, size_bytes: int) -> None:
+    """Object to a disk that could never be filled, however empty its pool is."""
+    seen = node.shared.pools.get(disk.pool)
+    capacity = seen.facts.capacity_bytes if seen and seen.facts else size_bytes
+    if size_bytes > capacity:
+        raise NotReady(
+            f"disk {disk.name} of {size_bytes} bytes is larger than pool {disk.pool}, which has {capacity}",
+            reason="PoolFull",
+        )
+
+
+def _had_data(node: Node, order: DomainView, disk: DomainDisk) -> bool:
+    """Whether the disk's data was ever seen here; without the API that cannot be ruled out."""
+    told = {fact.name: fact for fact in order.status.volumes or ()}.get(disk.volume)
+    if not node.orders.primed or (told is not None and told.capacity_bytes is not None):
+        return True
+    return must_exist(node.orders.volume(Key(order.meta.key.namespace, disk.volume)), disk.volume_uid)
+
+
+def fact(disk: DomainDisk, file: VolumeFile | None) -> VolumeFact:
+    """What is said of a disk's file."""
+    if file is None:
+        return VolumeFact(name=disk.volume, ready=False)
+    return VolumeFact(
+        name=disk.volume, ready=True, capacity_bytes=file.capacity_bytes, allocated_bytes=file.allocated_bytes
+    )

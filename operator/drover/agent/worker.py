@@ -1,0 +1,72 @@
+"""``drover worker``: long data work in a process of its own, which ends when the one that asked for it does.
+
+It tells how it gets on in JSON, one object a line, on its standard output; the last line is its result or its error.
+"""
+
+import argparse
+import asyncio
+import json
+import resource
+import signal
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from drover.agent.fetch.disk import die_with_parent
+from drover.agent.fetch.order import Order, Trouble
+from drover.agent.fetch.process import fetch
+
+FAILED = 1
+ADDRESS_SPACE_BYTES = 4 << 30
+"""What work on files that nobody vouches for may take of memory."""
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Do one piece of work; give 0, or 1 when it failed."""
+    given = _parser().parse_args(arguments)
+    _confine()
+    order = Order(given.url, given.directory, given.disk, given.checksum, stall_seconds=given.stall_seconds)
+    return asyncio.run(_run(order))
+
+
+def _confine() -> None:
+    """Bind this process and the tools it runs to the agent's life, and their memory to a limit."""
+    die_with_parent()()
+    resource.setrlimit(resource.RLIMIT_AS, (ADDRESS_SPACE_BYTES, ADDRESS_SPACE_BYTES))
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="drover worker", description=__doc__)
+    verbs = parser.add_subparsers(required=True)
+    verb = verbs.add_parser("fetch", help="fetch a file into the image cache")
+    verb.add_argument("--url", required=True)
+    verb.add_argument("--directory", required=True, type=Path)
+    verb.add_argument("--checksum", default="", help="sha256:… or sha512:… that it must have")
+    verb.add_argument("--disk", action="store_true", help="it must be a disk; keep it as qcow2")
+    verb.add_argument("--stall-seconds", type=float, default=60.0)
+    return parser
+
+
+async def _run(order: Order) -> int:
+    task = asyncio.create_task(fetch(order, _progress))
+    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
+    try:
+        _tell({"result": asdict(await task)})
+    except Trouble as trouble:
+        _tell({"error": {"reason": trouble.reason, "message": str(trouble)}})
+        return FAILED
+    except asyncio.CancelledError:
+        return FAILED
+    return 0
+
+
+def _progress(done: int, total: int | None) -> None:
+    _tell({"progress": {"bytesDone": done, "bytesTotal": total}})
+
+
+def _tell(line: Mapping[str, Any]) -> None:
+    sys.stdout.write(json.dumps(line) + "\n")
+    sys.stdout.flush()

@@ -1,0 +1,78 @@
+"""Child processes for long data work: started, listened to, and ended with the agent.
+
+A child tells how it gets on in JSON, one object a line; the last line is its result. When the agent dies, so does it.
+"""
+
+import asyncio
+import json
+import sys
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from drover.agent.fetch.order import Result
+from drover.api.domain import Artifact
+
+LINE_LIMIT = 64 * 1024
+KILL_SECONDS = 3.0
+"""How long a child that was asked to end may take."""
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """A file that a machine needs."""
+
+    image: str
+    """namespace/name of the VirtualMachineImage."""
+    artifact: Artifact
+    disk: bool
+    """A disk is kept as qcow2, a kernel as it is."""
+
+    @property
+    def identity(self) -> tuple[str, str, bool]:
+        """What tells one fetch from another."""
+        return (self.artifact.url, self.artifact.checksum or "", self.disk)
+
+
+Fetcher = Callable[[Wanted, Path], Awaitable[Result]]
+"""Fetches a file into a folder; raises `Retryable` with the reason when it cannot."""
+
+
+async def run_child(words: Sequence[str], told: Callable[[dict[str, Any]], None]) -> int:
+    """Run ``drover worker …`` to its end, handing on each thing that it tells; give its exit code.
+
+    A child whose caller is cancelled is ended first.
+    """
+    async with _child(words) as child:
+        assert child.stdout is not None
+        async for line in child.stdout:
+            with suppress(ValueError):
+                told(json.loads(line))
+        return await child.wait()
+
+
+@asynccontextmanager
+async def _child(words: Sequence[str]) -> AsyncIterator[asyncio.subprocess.Process]:
+    command = (sys.executable, "-m", "drover", "worker", *words)
+    nothing, pipe = asyncio.subprocess.DEVNULL, asyncio.subprocess.PIPE
+    child = await asyncio.create_subprocess_exec(*command, stdin=nothing, stdout=pipe, limit=LINE_LIMIT)
+    try:
+        yield child
+    finally:
+        await _end(child)
+
+
+async def _end(child: asyncio.subprocess.Process) -> None:
+    if child.returncode is not None:
+        return
+    with suppress(ProcessLookupError):
+        child.terminate()
+    try:
+        async with asyncio.timeout(KILL_SECONDS):
+            await child.wait()
+    except TimeoutError:
+        with suppress(ProcessLookupError):
+            child.kill()
+        await child.wait()

@@ -1,0 +1,203 @@
+"""libvirt in memory: what the agent uses of it, with its states, its saved memory, its pools and its refusals."""
+
+import asyncio
+from collections.abc import Callable, Collection
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from drover.api.network import VirtualNetworkSpec
+from drover.errors import NotReady, OperatorError, Refused, Unavailable
+from drover.state.guest import Blueprint, Guest, GuestEvent, Record
+from drover.state.host import GuestSample, HostFacts, NetworkFacts, PoolFacts, Reservation, VolumeFile
+
+FACTS = HostFacts("x86_64", "/usr/bin/qemu", "TCG", "no KVM here", "pc-q35-7.2", 2, 8 << 30, "9.0.0", "7.2.0")
+GIB = 1 << 30
+
+
+@dataclass
+class FakeHost:
+    """One node's libvirt."""
+
+    found: dict[str, Guest] = field(default_factory=dict)
+    files: dict[tuple[str, str], VolumeFile] = field(default_factory=dict)
+    pools: dict[str, PoolFacts] = field(default_factory=dict)
+    networks: dict[str, VirtualNetworkSpec] = field(default_factory=dict)
+    leases: dict[tuple[str, str], Reservation] = field(default_factory=dict)
+    calls: list[str] = field(default_factory=list)
+    boots: int = 0
+    room: int = 100 * GIB
+    connected: bool = True
+    trouble: str = "not connected"
+    fails: dict[str, OperatorError] = field(default_factory=dict)
+    """What the next call of a verb runs into."""
+    listens: bool = False
+    """Whether guests switch themselves off when they are asked to."""
+
+    def __post_init__(self) -> None:
+        self._listeners: list[Callable[[GuestEvent], None]] = []
+        self._watchers: list[Callable[[bool], None]] = []
+
+    def subscribe(self, callback: Callable[[GuestEvent], None]) -> None:
+        self._listeners.append(callback)
+
+    def watch_connection(self, callback: Callable[[bool], None]) -> None:
+        self._watchers.append(callback)
+
+    async def wait_connected(self) -> None:
+        await asyncio.sleep(0)
+        assert self.connected, "nobody connects it"
+
+    def _call(self, verb: str) -> None:
+        self.calls.append(verb)
+        if not self.connected:
+            raise Unavailable(self.trouble, reason="LibvirtUnavailable")
+        if verb in self.fails:
+            raise self.fails.pop(verb)
+
+    def befall(self, uuid: str, state: Any, reason: Any) -> None:
+        """Have something happen to a guest, and libvirt tell of it."""
+        self._set(uuid, state, reason)
+        self._tell(uuid, {"Off": "Stopped", "Paused": "Suspended", "Running": "Resumed"}[state], reason)
+
+    def _set(self, uuid: str, state: Any, reason: Any) -> None:
+        guest = self.found[uuid]
+        if guest.persistent or state != "Off":
+            self.found[uuid] = replace(guest, state=state, reason=reason)
+        else:
+            del self.found[uuid]
+
+    def _tell(self, uuid: str, kind: Any, detail: str = "") -> None:
+        for listener in self._listeners:
+            listener(GuestEvent(uuid, kind, detail, 0.0))
+
+    async def facts(self) -> HostFacts:
+        self._call("facts")
+        return FACTS
+
+    async def guests(self) -> tuple[Guest, ...]:
+        self._call("guests")
+        return tuple(self.found.values())
+
+    async def guest(self, uuid: str) -> Guest | None:
+        self._call("guest")
+        return self.found.get(uuid)
+
+    async def define(self, blueprint: Blueprint) -> None:
+        self._call("define")
+        record, uuid = blueprint.record, blueprint.spec.uuid
+        name = f"{blueprint.namespace}.{record.machine}"
+        blank = Guest(uuid, name, "Off", "Unknown", persistent=True, has_managed_save=False, record=record)
+        self.found[uuid] = replace(self.found.get(uuid, blank), record=record, persistent=True)
+
+    async def start(self, uuid: str, *, paused: bool = False) -> None:
+        self._call("start")
+        guest = self.found[uuid]
+        if guest.reason == "Crashed" and guest.has_managed_save:
+            raise Refused("cut short", reason="ResumeFailed")
+        self.boots += not guest.has_managed_save
+        state: Any = "Paused" if paused else "Running"
+        self.found[uuid] = replace(guest, state=state, reason="User" if paused else "Booted", has_managed_save=False)
+        self._tell(uuid, "Started")
+
+    async def launch(self, blueprint: Blueprint, *, paused: bool = False) -> None:
+        self._call("launch")
+        await self.define(blueprint)
+        await self.start(blueprint.spec.uuid, paused=paused)
+
+    async def shutdown(self, uuid: str) -> None:
+        self._call("shutdown")
+        if self.listens:
+            self.befall(uuid, "Off", "Shutdown")
+
+    async def destroy(self, uuid: str) -> None:
+        self._call("destroy")
+        if uuid in self.found and self.found[uuid].active:
+            self.befall(uuid, "Off", "Destroyed")
+
+    async def suspend(self, uuid: str) -> None:
+        self._call("suspend")
+        self.befall(uuid, "Paused", "User")
+
+    async def resume(self, uuid: str) -> None:
+        self._call("resume")
+        self.befall(uuid, "Running", "Resumed")
+
+    async def hibernate(self, uuid: str) -> None:
+        self._call("hibernate")
+        self.found[uuid] = replace(self.found[uuid], state="Off", reason="Saved", has_managed_save=True)
+
+    async def discard_save(self, uuid: str) -> None:
+        self._call("discard_save")
+        self.found[uuid] = replace(self.found[uuid], has_managed_save=False)
+
+    async def undefine(self, uuid: str) -> None:
+        self._call("undefine")
+        self.found.pop(uuid, None)
+
+    async def write_record(self, uuid: str, record: Record) -> None:
+        self._call("write_record")
+        if uuid in self.found:
+            self.found[uuid] = replace(self.found[uuid], record=record)
+
+    async def ping_guest(self, uuid: str, *, timeout_seconds: int = 1) -> bool:
+        return uuid in self.found and timeout_seconds > 0
+
+    async def ping(self, uuid: str, seconds: int) -> bool:
+        """Ping, as the prober asks for it."""
+        return await self.ping_guest(uuid, timeout_seconds=seconds)
+
+    async def trim_logs(self) -> None:
+        self._call("trim_logs")
+
+    async def samples(self, uuids: Collection[str]) -> tuple[GuestSample, ...]:
+        self._call("samples")
+        return tuple(GuestSample(uuid, 1.5, None, 1 << 20, (), ()) for uuid in uuids)
+
+    async def ensure_pool(self, pool: str, path: str) -> PoolFacts:
+        self._call("ensure_pool")
+        self.pools[pool] = PoolFacts(pool, path, 200 * GIB, self.room)
+        return self.pools[pool]
+
+    async def remove_pool(self, pool: str) -> None:
+        self._call("remove_pool")
+        self.pools.pop(pool, None)
+
+    async def volume(self, pool: str, uid: str) -> VolumeFile | None:
+        self._call("volume")
+        return self.files.get((pool, uid))
+
+    async def create_volume(self, pool: str, uid: str, size_bytes: int, image: Path | None = None) -> VolumeFile:
+        self._call(f"create_volume from {image.name}" if image else "create_volume")
+        if self.room < size_bytes:
+            raise NotReady(f"pool {pool} has no room left", reason="PoolFull")
+        return self.files.setdefault((pool, uid), VolumeFile(f"/{pool}/{uid}", size_bytes, 1 << 20))
+
+    async def grow_volume(self, pool: str, uid: str, size_bytes: int) -> VolumeFile:
+        self._call("grow_volume")
+        self.files[pool, uid] = replace(self.files[pool, uid], capacity_bytes=size_bytes)
+        return self.files[pool, uid]
+
+    async def delete_volume(self, pool: str, uid: str) -> None:
+        self._call("delete_volume")
+        self.files.pop((pool, uid), None)
+
+    async def ensure_network(self, network: str, spec: VirtualNetworkSpec) -> NetworkFacts:
+        self._call("ensure_network")
+        self.networks[network] = spec
+        return NetworkFacts(network, "drv0", active=True)
+
+    async def remove_network(self, network: str) -> None:
+        self._call("remove_network")
+        self.networks.pop(network, None)
+
+    async def reserve(self, network: str, domain: str, reservation: Reservation) -> None:
+        self._call(f"reserve in {domain}")
+        self.leases[network, reservation.mac] = reservation
+
+    async def release(self, network: str, mac: str) -> None:
+        self._call("release")
+        self.leases.pop((network, mac), None)
+
+    async def reservations(self, network: str) -> tuple[str, ...]:
+        return tuple(mac for name, mac in self.leases if name == network)
