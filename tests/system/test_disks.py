@@ -1,0 +1,84 @@
+"""Disks keep data as promised: detached, retained, deleted, full."""
+
+from tests.system.world import BOOT, Machine, Tenant, World, eventually, make_machine, make_object
+
+
+def restart(machine: Machine, **spec: object) -> None:
+    """Change the spec and start anew, as a user whose change says RestartRequired."""
+    machine.patch(**spec)
+    eventually("RestartRequired", lambda: machine.condition("Synced").get("reason") == "RestartRequired", 30)
+    boots = machine.status["startTimeline"]["started"]
+    machine.annotate(restartedAt=boots)
+    eventually("a new start", lambda: machine.status["startTimeline"].get("started") != boots, BOOT)
+    machine.ready()
+
+
+def test_a_detached_disk_keeps_its_data_and_comes_back(tenant: Tenant) -> None:
+    machine = tenant.start()
+    disks = [{"name": "root", "size": "64Mi"}]
+    assert machine.boots() == 1
+
+    restart(machine, disks=[])
+    assert machine.status["detachedVolumes"] == ["web.root"]
+    restart(machine, disks=disks)
+
+    assert machine.boots() == 2
+    assert not machine.status.get("detachedVolumes")
+
+
+def test_a_retained_disk_outlives_its_machine_and_serves_the_next(tenant: Tenant) -> None:
+    machine = tenant.start(disks=[{"name": "root", "size": "64Mi", "reclaimPolicy": "Retain"}])
+    assert machine.boots() == 1
+    machine.delete()
+    assert tenant.kubectl("get", "vol", "web.root", "-o", "jsonpath={.status.phase}") == "Bound"
+
+    again = tenant.start("other", disks=[{"name": "root", "volume": "web.root"}])
+
+    assert again.boots() == 2
+
+
+def test_a_volume_in_use_is_not_given_to_a_second_machine(tenant: Tenant) -> None:
+    tenant.start("first")
+
+    tenant.apply(make_machine("second", disks=[{"name": "root", "volume": "first.root"}]))
+
+    second = tenant.machine("second")
+    eventually("VolumeInUse", lambda: second.condition("VolumesReady").get("reason") == "VolumeInUse", 30)
+    assert "first" in second.condition("VolumesReady")["message"]
+
+
+def test_a_full_pool_makes_no_half_machine(tenant: Tenant, world: World) -> None:
+    small_pool(world, "tiny-full", megabytes=8)
+    tenant.apply(make_machine("big", disks=[{"name": "root", "size": "512Mi", "pool": "tiny-full"}]))
+
+    machine = tenant.machine("big")
+    eventually("PoolFull", lambda: machine.condition("VolumesReady").get("reason") == "PoolFull", 60)
+
+    assert machine.status["phase"] != "Running"
+    machine.delete()
+    world.kubectl("delete", "pool", "tiny-full")
+
+
+def test_a_disk_that_runs_full_pauses_the_guest_until_there_is_room(tenant: Tenant, world: World) -> None:
+    small_pool(world, "fills", megabytes=24)
+    machine = tenant.start(disks=[{"name": "root", "size": "20Mi", "pool": "fills"}])
+    filler = "/var/lib/drover/pools/fills/filler"
+    world.node(machine.node, "sh", "-c", f"dd if=/dev/zero of={filler} bs=64k 2>/dev/null || true")
+
+    machine.ask("/cgi-bin/fill?mb=12")
+
+    eventually("OutOfSpace", lambda: machine.condition("Running").get("reason") == "OutOfSpace", 60)
+    world.node(machine.node, "rm", filler)
+    machine.ready()
+    assert machine.boots() == 1
+    machine.delete()
+    world.kubectl("delete", "pool", "fills")
+
+
+def small_pool(world: World, name: str, *, megabytes: int) -> None:
+    """Make a pool that lies on a small file system of each node."""
+    path = f"/var/lib/drover/pools/{name}"
+    for node in ("n1", "n2"):
+        world.node(node, "mkdir", "-p", path)
+        world.node(node, "mount", "-t", "tmpfs", "-o", f"size={megabytes}m", "tmpfs", path)
+    Tenant(world, "default").apply(make_object("StoragePool", name, {"type": "Directory", "directory": {"path": path}}))

@@ -1,0 +1,113 @@
+"""Any process may die at any moment: no guest notices, and everything ends as its spec says."""
+
+import random
+
+import pytest
+from tests.system.world import BOOT, SOURCE, Machine, Tenant, World, eventually, hold, make_machine
+
+FAKETIME = "/usr/lib/x86_64-linux-gnu/faketime/libfaketime.so.1"
+COMPONENTS = ("controller", "agent-n1", "libvirtd-n1", "kube-apiserver", "etcd")
+
+
+@pytest.mark.parametrize("component", COMPONENTS)
+def test_no_guest_notices_the_death_of(tenant: Tenant, world: World, component: str) -> None:
+    machine = tenant.start(nodeSelector={"kubernetes.io/hostname": "n1"})
+    uptime = machine.uptime()
+
+    world.sandbox("kill", component)
+
+    eventually("the API", lambda: world.try_kubectl("get", "vm").returncode == 0, 60)
+    tenant.apply({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "alive"}})
+    machine.patch(terminationGracePeriodSeconds=11)
+    seen = lambda: machine.status["observedGeneration"] == machine.object["metadata"]["generation"]  # noqa: E731
+    eventually("the controller at work again", seen, 60)
+    machine.ready(60)
+    assert machine.uptime() >= uptime
+    assert machine.boots() == 1
+
+
+def test_machines_end_as_specified_whatever_dies_meanwhile(tenant: Tenant, world: World) -> None:
+    chance = random.Random(20)
+    keeper = tenant.start("keeper")
+    for cycle in range(20):
+        name = f"cycle{cycle % 3}"
+        tenant.apply(_cycle_machine(name, chance.choice(["Running", "Stopped"])))
+        world.sandbox("kill", chance.choice(COMPONENTS))
+        eventually("the API", lambda: world.try_kubectl("get", "vm").returncode == 0, 60)
+        if chance.random() < 0.4:
+            tenant.kubectl("delete", "vm", name, "--wait=false")
+
+    names = [item["metadata"]["name"] for item in world.list("vm", "-n", tenant.namespace)]
+    for machine in (Machine(tenant, name) for name in names):
+        if not machine.object["metadata"].get("deletionTimestamp"):
+            machine.ready(BOOT)
+    assert keeper.boots() == 1
+    tenant.kubectl("delete", "vm", "--all", "--timeout=120s")
+    assert_nothing_left(world, tenant)
+
+
+def test_guests_outlive_the_definition_of_their_domains(tenant: Tenant, world: World) -> None:
+    machine = tenant.start()
+    uid, ip, node = machine.uid, machine.ip, machine.node
+    uptime = machine.uptime()
+
+    world.kubectl("delete", "crd", "domains.drover.dev", "--timeout=60s")
+    hold("the guest answers", lambda: world.http(ip, "/boots") is not None, 3)
+    assert uid in world.node(node, "virsh", "list", "--uuid")
+    world.kubectl("apply", "--server-side", "-f", str(SOURCE.parent / "crds"))
+
+    eventually("a Domain again", lambda: tenant.kubectl("get", "dom", "-o", "name"), 60)
+    assert machine.ready(60).uptime() >= uptime
+    assert machine.boots() == 1
+
+
+def test_a_node_that_boots_without_the_api_starts_nothing(tenant: Tenant, world: World) -> None:
+    machine = tenant.start(nodeSelector={"kubernetes.io/hostname": "n2"})
+    uid = machine.uid
+
+    world.sandbox("stop", "kube-apiserver")
+    world.sandbox("power-off", "n2")
+    world.sandbox("power-on", "n2")
+    eventually("libvirt on n2", lambda: uid in world.node("n2", "virsh", "list", "--all", "--uuid", check=False), 60)
+    hold("nothing runs on n2", lambda: uid not in world.node("n2", "virsh", "list", "--uuid", check=False), 8)
+    world.sandbox("start", "kube-apiserver")
+
+    eventually("the API", lambda: world.try_kubectl("get", "vm").returncode == 0, 60)
+    eventually("the second boot", lambda: (machine.ask("/boots") or "").strip() == "2", BOOT)
+    eventually("HostFailure", lambda: machine.status.get("lastStop", {}).get("reason") == "HostFailure", 30)
+    machine.ready()
+
+
+def assert_nothing_left(world: World, tenant: Tenant) -> None:
+    """No object and no trace on a node of a namespace whose machines are deleted."""
+    assert tenant.kubectl("get", "vm,dom,pod,vol", "-o", "name") == ""
+    owners = [a["spec"]["virtualMachine"]["namespace"] for a in world.list("netaddr")]
+    assert tenant.namespace not in owners
+    for node in ("n1", "n2"):
+        assert f"{tenant.namespace}." not in world.node(node, "virsh", "list", "--all", "--name")
+
+
+def _cycle_machine(name: str, power: str) -> dict[str, object]:
+    return make_machine(name, powerState=power, terminationGracePeriodSeconds=2, readinessProbe=None)
+
+
+@pytest.mark.parametrize("jump", ["+1h", "-1h"])
+def test_a_jump_of_the_clock_restarts_nothing(tenant: Tenant, world: World, jump: str) -> None:
+    machine = tenant.start()
+    uptime = machine.uptime()
+
+    shift_clock(world, jump)
+
+    machine.patch(terminationGracePeriodSeconds=11)
+    seen = lambda: machine.status["observedGeneration"] == machine.object["metadata"]["generation"]  # noqa: E731
+    eventually("the controller at work", seen, 60)
+    machine.ready(60)
+    hold("no boot", lambda: (machine.ask("/boots") or "1").strip() == "1", 5)
+    assert machine.uptime() >= uptime
+    shift_clock(world, "+0s")
+
+
+def shift_clock(world: World, jump: str) -> None:
+    """Start controller and agents anew with a clock that is off by so much."""
+    pairs = (f"LD_PRELOAD={FAKETIME}", f"FAKETIME={jump}", "DROVER_RESYNC_SECONDS=20")
+    world.sandbox("up", *(word for pair in pairs for word in ("--set-env", pair)))

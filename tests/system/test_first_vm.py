@@ -1,0 +1,69 @@
+"""The first five minutes of a user: apply, wait, look, ask, delete."""
+
+import json
+
+import pytest
+from tests.system.world import BOOT, Tenant, World, eventually, make_kernel_image, make_machine
+
+
+def test_a_machine_that_is_applied_runs_and_answers(tenant: Tenant) -> None:
+    machine = tenant.start("hello")
+
+    assert "hello" in (machine.ask("/") or "")
+    columns = tenant.kubectl("get", "vm", "hello").splitlines()
+    assert columns[0].split() == ["NAME", "STATUS", "READY", "NODE", "IP", "CPU", "MEMORY", "AGE"]
+    assert columns[1].split()[1:7] == ["Running", "True", machine.node, machine.ip, "1", "96Mi"]
+
+
+@pytest.mark.parametrize("way", [[], ["--server-side"]], ids=["client-side", "server-side"])
+def test_a_second_look_finds_no_difference_to_what_was_applied(tenant: Tenant, way: list[str]) -> None:
+    wanted = json.dumps(make_machine("same"))
+    tenant.world.kubectl("apply", *way, "-n", tenant.namespace, "-f", "-", given=wanted)
+    tenant.machine("same").ready()
+
+    done = tenant.world.try_kubectl("diff", *way, "-n", tenant.namespace, "-f", "-", given=wanted)
+
+    assert (done.returncode, done.stdout) == (0, "")
+
+
+def test_delete_returns_when_the_guest_is_gone(tenant: Tenant) -> None:
+    machine = tenant.start("gone")
+    node, uid, ip = machine.node, machine.uid, machine.ip
+
+    machine.delete()
+
+    assert uid not in tenant.world.node(node, "virsh", "list", "--all", "--uuid")
+    assert uid not in tenant.world.node(node, "ls", "-R", "/var/lib/drover")
+    assert not [a for a in tenant.world.list("netaddr") if a["spec"].get("address") == ip]
+    assert tenant.kubectl("get", "pod,dom,vol", "-o", "name") == ""
+
+
+def test_every_field_explains_itself(world: World) -> None:
+    text = world.kubectl("explain", "vm.spec.disks")
+
+    assert "disks" in text.lower()
+    for field in ("image", "size", "pool", "volume", "reclaimPolicy"):
+        assert f"{field}\t" in text
+
+
+def test_what_is_missing_is_named_and_heals_when_it_appears(tenant: Tenant) -> None:
+    tenant.apply(make_machine("early", kernel={"image": "late"}))
+    machine = tenant.machine("early")
+    eventually("ImageNotFound", lambda: machine.condition("Accepted").get("reason") == "ImageNotFound", 30)
+    assert "late" in machine.condition("Accepted")["message"]
+
+    tenant.apply(make_kernel_image("late"))
+
+    machine.ready(BOOT)
+
+
+def test_machines_of_one_name_in_two_namespaces_do_not_collide(tenant: Tenant, world: World) -> None:
+    other = Tenant(world, f"{tenant.namespace}-twin")
+    world.kubectl("create", "namespace", other.namespace)
+
+    mine, yours = tenant.start("same"), other.start("same")
+
+    assert mine.ip != yours.ip
+    assert {mine.boots(), yours.boots()} == {1}
+    world.kubectl("delete", "namespace", other.namespace, "--timeout=120s")
+    assert mine.boots() == 1

@@ -1,0 +1,33 @@
+"""The sandbox itself: what it makes on the machine it also takes away."""
+
+import subprocess
+from pathlib import Path
+
+from tests.system.world import World
+
+LOOKS = (
+    ("ip", "netns", "list"),
+    ("ip", "-o", "link"),
+    ("ip", "-4", "route"),
+    ("cat", "/proc/self/mounts"),
+    ("find", "/sys/fs/cgroup", "-maxdepth", "2", "-name", "dvr*"),
+    ("ps", "-eo", "args"),
+)
+
+
+def test_a_sandbox_that_goes_down_leaves_nothing_behind(tmp_path: Path) -> None:
+    world = World(tmp_path / "box")
+    before = seen()
+
+    world.sandbox("up", "--no-drover", "--no-quickstart", "--nodes", "1")
+    slot = next(line for line in seen() - before if line.startswith("dvr")).split("-")[0]
+    world.sandbox("down")
+
+    left = [line for line in seen() - before if slot in line or str(tmp_path) in line]
+    assert left == []
+
+
+def seen() -> set[str]:
+    """Everything on the machine that a sandbox could leave."""
+    outputs = (subprocess.run(look, capture_output=True, text=True, check=False).stdout for look in LOOKS)
+    return {line.split(" (id")[0] for output in outputs for line in output.splitlines()}

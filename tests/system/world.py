@@ -1,0 +1,242 @@
+"""What a user has: kubectl, the guests' addresses, and, for faults, the hands of somebody at the machines."""
+
+import json
+import os
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+T = TypeVar("T")
+Object = dict[str, Any]
+
+SOURCE = Path(__file__).resolve().parents[2] / "operator"
+PAUSE = 0.1
+BOOT = 90.0
+"""Seconds a guest may take to boot on a machine that is busy with others."""
+
+
+def eventually(what: str, look: Callable[[], T | None], seconds: float = 60.0) -> T:
+    """Look again and again until something truthy is seen; fail naming what was waited for."""
+    deadline = time.monotonic() + seconds
+    while True:
+        seen = look()
+        if seen:
+            return seen
+        if time.monotonic() > deadline:
+            raise AssertionError(f"waited {seconds:.0f} s in vain for {what}")
+        time.sleep(PAUSE)
+
+
+def hold(what: str, look: Callable[[], bool], seconds: float) -> None:
+    """See that something stays true for a while."""
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        assert look(), f"did not hold: {what}"
+        time.sleep(PAUSE)
+
+
+@dataclass(frozen=True)
+class World:
+    """One running sandbox."""
+
+    state: Path
+
+    def sandbox(self, *words: str, check: bool = True) -> str:
+        """Run ``drover sandbox`` on this sandbox."""
+        command = [sys.executable, "-m", "drover", "sandbox", *words[:1], "--state-dir", str(self.state), *words[1:]]
+        found = os.environ | {"PYTHONPATH": str(SOURCE)}
+        done = subprocess.run(command, capture_output=True, text=True, timeout=900, check=False, env=found)
+        assert not check or done.returncode == 0, f"{command}: {done.stdout[-4000:]}{done.stderr[-4000:]}"
+        return done.stdout
+
+    def node(self, name: str, *command: str, check: bool = True) -> str:
+        """Run a command on a node."""
+        return self.sandbox("exec", name, "--", *command, check=check)
+
+    def try_kubectl(self, *words: str, given: str | None = None) -> subprocess.CompletedProcess[str]:
+        """Run kubectl and give what it said, whatever it was."""
+        command = [str(self.state / "bin" / "kubectl"), *words]
+        return subprocess.run(command, input=given, capture_output=True, text=True, timeout=300, check=False)
+
+    def kubectl(self, *words: str, given: str | None = None) -> str:
+        """Run kubectl and expect success."""
+        done = self.try_kubectl(*words, given=given)
+        assert done.returncode == 0, f"kubectl {' '.join(words)}: {done.stderr}"
+        return done.stdout
+
+    def get(self, kind: str, name: str, namespace: str = "default") -> Object | None:
+        """Read one object, None when it is not there."""
+        done = self.try_kubectl("get", kind, name, "-n", namespace, "-o", "json", "--ignore-not-found")
+        assert done.returncode == 0, done.stderr
+        return json.loads(done.stdout) if done.stdout.strip() else None
+
+    def list(self, kind: str, *words: str) -> list[Object]:
+        """Read all objects of a kind."""
+        items: list[Object] = json.loads(self.kubectl("get", kind, *words, "-o", "json"))["items"]
+        return items
+
+    def http(self, ip: str, path: str = "/", timeout: float = 2.0) -> str | None:
+        """Ask a guest by HTTP from outside its node; None when it does not answer."""
+        try:
+            with urllib.request.urlopen(f"http://{ip}{path}", timeout=timeout) as answer:
+                return str(answer.read(65536).decode())
+        except (OSError, urllib.error.URLError, ValueError):
+            return None
+
+
+@dataclass(frozen=True)
+class Tenant:
+    """A namespace of its own for one test."""
+
+    world: World
+    namespace: str
+
+    def apply(self, *objects: Object) -> None:
+        """Apply objects as a user would."""
+        self.world.kubectl("apply", "-n", self.namespace, "-f", "-", given=_documents(objects))
+
+    def refused(self, *objects: Object) -> str:
+        """Apply objects that must be refused; give the message."""
+        done = self.world.try_kubectl("apply", "-n", self.namespace, "-f", "-", given=_documents(objects))
+        assert done.returncode != 0, "was accepted"
+        return done.stderr
+
+    def kubectl(self, *words: str) -> str:
+        """Run kubectl in this namespace."""
+        return self.world.kubectl(*words, "-n", self.namespace)
+
+    def machine(self, name: str) -> "Machine":
+        """Name a machine of this namespace."""
+        return Machine(self, name)
+
+    def start(self, name: str = "web", **spec: Any) -> "Machine":
+        """Apply a tiny machine and wait until it is ready."""
+        self.apply(make_machine(name, **spec))
+        return self.machine(name).ready()
+
+
+@dataclass(frozen=True)
+class Machine:
+    """One machine, seen through kubectl and its own HTTP server."""
+
+    tenant: Tenant
+    name: str
+
+    @property
+    def object(self) -> Object:
+        """The VirtualMachine as it is."""
+        found = self.tenant.world.get("vm", self.name, self.tenant.namespace)
+        assert found is not None, f"vm/{self.name} is gone"
+        return found
+
+    @property
+    def status(self) -> Object:
+        """Its status."""
+        return dict(self.object.get("status", {}))
+
+    @property
+    def uid(self) -> str:
+        """Its uid, which is also the guest's uuid."""
+        return str(self.object["metadata"]["uid"])
+
+    @property
+    def node(self) -> str:
+        """Where it is."""
+        return str(self.status["nodeName"])
+
+    @property
+    def ip(self) -> str:
+        """Its first address."""
+        return str(self.status["addresses"][0]["ip"])
+
+    def condition(self, kind: str) -> Object:
+        """One condition, empty when absent."""
+        return next((dict(c) for c in self.status.get("conditions", []) if c["type"] == kind), {})
+
+    def patch(self, **spec: Any) -> None:
+        """Change fields of the spec."""
+        self.tenant.kubectl("patch", "vm", self.name, "--type=merge", "-p", json.dumps({"spec": spec}))
+
+    def annotate(self, **annotations: str) -> None:
+        """Set annotations of ours."""
+        pairs = [f"drover.dev/{name}={value}" for name, value in annotations.items()]
+        self.tenant.kubectl("annotate", "--overwrite", "vm", self.name, *pairs)
+
+    def ready(self, seconds: float = BOOT) -> "Machine":
+        """Wait as a user does: kubectl wait."""
+        self.tenant.kubectl("wait", "--for=condition=Ready", f"vm/{self.name}", f"--timeout={seconds:.0f}s")
+        return self
+
+    def reach(self, phase: str, seconds: float = BOOT) -> "Machine":
+        """Wait until the STATUS column says so."""
+        eventually(
+            f"vm/{self.name} to be {phase}, not {self.status}", lambda: self.status.get("phase") == phase, seconds
+        )
+        return self
+
+    def ask(self, path: str) -> str | None:
+        """Ask the guest by HTTP."""
+        return self.tenant.world.http(self.ip, path)
+
+    def boots(self) -> int:
+        """The boot counter on the guest's disk."""
+        return int(eventually(f"{self.name}'s boot counter", lambda: self.ask("/boots"), BOOT))
+
+    def uptime(self) -> float:
+        """Seconds since the guest's kernel started."""
+        return float(eventually(f"{self.name}'s uptime", lambda: self.ask("/cgi-bin/uptime"), BOOT))
+
+    def virsh(self, *words: str, check: bool = True) -> str:
+        """Do something to the guest behind everybody's back, on its node."""
+        return self.tenant.world.node(self.node, "virsh", "-q", words[0], self.uid, *words[1:], check=check)
+
+    def delete(self) -> None:
+        """Delete as a user does: kubectl returns when it is gone."""
+        self.tenant.kubectl("delete", "vm", self.name, "--timeout=120s")
+
+
+def make_machine(name: str, *, disk: str | None = "64Mi", **spec: Any) -> Object:
+    """Write a tiny machine with one disk and one interface, probed by HTTP, that loses no time in stopping."""
+    probe = {"httpGet": {"port": 80}, "periodSeconds": 1}
+    defaults: Object = {
+        "cpu": {"cores": 1},
+        "memory": {"size": "96Mi"},
+        "kernel": {"image": "library/tiny"},
+        "readinessProbe": probe,
+        "terminationGracePeriodSeconds": 10,
+    }
+    disks = {"disks": [{"name": "root", "size": disk}]} if disk else {}
+    content = {field: value for field, value in (defaults | disks | spec).items() if value is not None}
+    return make_object("VirtualMachine", name, content)
+
+
+def make_object(kind: str, name: str, spec: Object) -> Object:
+    """Write an object of ours."""
+    return {"apiVersion": "drover.dev/v1alpha1", "kind": kind, "metadata": {"name": name}, "spec": spec}
+
+
+def make_kernel_image(name: str = "tiny", **more: Any) -> Object:
+    """Write the image of the tiny guest."""
+    base = "http://images.drover.internal/tiny"
+    kernel = {
+        "source": {"type": "HTTP", "http": {"url": f"{base}/vmlinuz"}},
+        "initrd": {"source": {"type": "HTTP", "http": {"url": f"{base}/initrd.img"}}},
+        "arguments": "console=ttyS0 quiet no_timer_check panic=1",
+    }
+    return make_object("VirtualMachineImage", name, {"type": "Kernel", "kernel": kernel, **more})
+
+
+def _documents(objects: tuple[Object, ...]) -> str:
+    return json.dumps({"apiVersion": "v1", "kind": "List", "items": list(objects)})
+
+
+def numbered(prefix: str) -> Iterator[str]:
+    """Give names that no two tests share."""
+    for number in range(1, 10_000):
+        yield f"{prefix}{number}"
