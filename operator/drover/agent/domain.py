@@ -117,6 +117,7 @@ class Domains:
             volumes=work.volumes,
             trouble=trouble(ended.concern, ended.failed) if ended.failed else None,
             ready=self._node.prober.ready(work.order.meta.key),
+            unready=self._node.prober.trouble(work.order.meta.key),
         )
         if guest is not None and is_ready(work.order, ended.decision, facts):
             return replace(facts, guest=await self._served(guest, ended.seen.ran_for))

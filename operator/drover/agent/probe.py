@@ -20,7 +20,6 @@ AT_ONCE = 64
 """Guests that are asked at the same time."""
 ANSWER_LIMIT = 10 * 1024
 """Bytes of a guest's answer that are read: guests are hostile."""
-HEADERS = ("User-Agent: drover-probe", "Accept: */*", "Connection: close")
 Ping = Callable[[str, int], Awaitable[bool]]
 """Asks the guest agent of the guest with this uuid, for so many seconds at most."""
 
@@ -46,6 +45,8 @@ class Watched:
     numbers: Schedule
     since: float
     verdict: Verdict = field(default_factory=Verdict)
+    trouble: str = ""
+    """What made it unready: kept as it was then, so that a guest that fails in ever new ways is not ever new news."""
 
 
 class Prober:
@@ -81,6 +82,11 @@ class Prober:
         watched = self._watched.get(key)
         return watched.verdict.ready if watched else None
 
+    def trouble(self, key: Key) -> str:
+        """What made the guest unready; empty while nothing did."""
+        watched = self._watched.get(key)
+        return watched.trouble if watched else ""
+
     async def run(self) -> None:
         """Ask until cancelled."""
         try:
@@ -113,40 +119,43 @@ class Prober:
 
     async def _ask(self, watched: Watched) -> None:
         async with self._slots:
-            success = await self._answers(watched.target, watched.numbers.timeout)
+            trouble = await self._trouble(watched.target, watched.numbers.timeout)
         if self._watched.get(watched.target.key) is not watched:
             return
-        before, watched.verdict = watched.verdict, answered(watched.verdict, watched.numbers, success=success)
+        before, watched.verdict = watched.verdict, answered(watched.verdict, watched.numbers, success=not trouble)
         if before.ready is not watched.verdict.ready:
+            watched.trouble = trouble
             self._wake(watched.target.key)
         self._plan(watched)
 
-    async def _answers(self, target: Target, seconds: int) -> bool:
+    async def _trouble(self, target: Target, seconds: int) -> str:
+        """Ask once; gives what went wrong, empty when nothing did."""
         try:
             async with asyncio.timeout(seconds):
                 return await self._try(target, seconds)
-        except (OSError, TimeoutError, ValueError, OperatorError) as error:
-            log.debug("probe failed", domain=str(target.key), message=str(error) or type(error).__name__)
-            return False
+        except TimeoutError:
+            return f"no answer within {seconds} s"
+        except (OSError, ValueError, OperatorError) as error:
+            return str(error)[:200] or type(error).__name__
 
-    async def _try(self, target: Target, seconds: int) -> bool:
+    async def _try(self, target: Target, seconds: int) -> str:
         probe = target.probe
         if probe.guest_agent is not None:
-            return await self._ping(target.uuid, seconds)
+            return "" if await self._ping(target.uuid, seconds) else "the guest agent does not answer"
         if not target.address:
-            return False
+            return "the guest has no address"
         if probe.tcp_socket is not None:
             return await _accepts(target.address, probe.tcp_socket.port)
-        return probe.http_get is not None and await _serves(target.address, probe.http_get)
+        return await _serves(target.address, probe.http_get) if probe.http_get else ""
 
 
-async def _accepts(address: str, port: int) -> bool:
+async def _accepts(address: str, port: int) -> str:
     _, writer = await asyncio.open_connection(address, port)
     writer.close()
-    return True
+    return ""
 
 
-async def _serves(address: str, asked: HTTPGet) -> bool:
+async def _serves(address: str, asked: HTTPGet) -> str:
     """Ask by a request of our own making: nothing but the first line of the answer is looked at."""
     reader, writer = await asyncio.open_connection(address, asked.port, limit=ANSWER_LIMIT)
     try:
@@ -161,4 +170,6 @@ async def _serves(address: str, asked: HTTPGet) -> bool:
         writer.close()
     version, _, rest = line.partition(b" ")
     code = rest[:3]
-    return version.startswith(b"HTTP/") and code.isdigit() and 200 <= int(code) < 400
+    if not (version.startswith(b"HTTP/") and code.isdigit()):
+        return "the answer is not HTTP"
+    return "" if 200 <= int(code) < 400 else f"HTTP status {int(code)}"

@@ -39,6 +39,8 @@ class Facts:
     trouble: Trouble | None = None
     ready: bool | None = None
     """What the readiness probe says of a running guest; None while it has not said anything, or there is none."""
+    unready: str = ""
+    """What made it say that the guest is not ready."""
 
 
 def trouble(concern: str, error: OperatorError) -> Trouble:
@@ -174,7 +176,9 @@ def _guest_ready(order: DomainView, decision: Decision, facts: Facts) -> Finding
         return _not_asked_yet(_record(facts.guest))
     if facts.ready:
         return Finding("GuestReady", "True", "ProbeSucceeded")
-    return Finding("GuestReady", "False", "ProbeFailed", "the readiness probe does not succeed")
+    return Finding(
+        "GuestReady", "False", "ProbeFailed", f"the readiness probe fails: {facts.unready or 'no success yet'}"
+    )
 
 
 def _not_asked_yet(record: Record | None) -> Finding:
