@@ -111,11 +111,6 @@ class Orders:
         plugs = (plug for named in self._named.values() for plug in named.plugs)
         return frozenset(mac for name, mac in plugs if name == network)
 
-    def named_volumes(self, domain: Key) -> frozenset[Key]:
-        """Names of the volumes that a Domain names."""
-        named = self._named.get(domain)
-        return named.volumes if named else frozenset()
-
     def is_going(self, domain: Key) -> bool:
         """Whether a Domain is being deleted."""
         found = self._find(DOMAIN, domain)

@@ -12,7 +12,6 @@ Schema = dict[str, Any]
 """A JSON schema: plain data, ready to be dumped as YAML."""
 
 RULES = "x-kubernetes-validations"
-FREE = "x-kubernetes-preserve-unknown-fields"
 INT_OR_STRING = "x-kubernetes-int-or-string"
 MAP_KEYS = "x-kubernetes-list-map-keys"
 

@@ -1,11 +1,25 @@
 """Telling a status: one apply, under the controller's name, to the very object that was looked at."""
 
+from collections.abc import Sequence
+from typing import Protocol, TypeVar
+
 from drover.api.base import Model
 from drover.api.kinds import Kind
 from drover.controllers.world import World
 from drover.metrics.registry import wrote
 from drover.planning.names import MANAGER_CONTROLLER
-from drover.state.resource import Body, Meta
+from drover.planning.view import HypervisorView, View, view
+from drover.state.resource import Body, Meta, Resource
+
+S = TypeVar("S", bound=Model)
+T = TypeVar("T", bound=Model)
+
+
+class Summary(Protocol[S, T]):
+    """Sums up what the nodes report of one object."""
+
+    def __call__(self, found: View[S, T], hypervisors: Sequence[HypervisorView], /, *, now: str) -> T:
+        """Give its status."""
 
 
 def content(status: Model) -> Body:
@@ -19,3 +33,14 @@ async def tell(kind: Kind, meta: Meta, status: Model, world: World) -> None:
     wrote(kind.name, "status")
     body = {"metadata": {"uid": meta.uid}, "status": content(status)}
     await world.cluster.apply(kind, meta.key, body, manager=MANAGER_CONTROLLER, subresource="status")
+
+
+async def sum_up(kind: Kind, resource: Resource[S, T] | None, summary: Summary[S, T], world: World) -> None:
+    """Bring what is said of something shared in line with what the nodes report of it."""
+    if resource is None or resource.meta.deleting:
+        return
+    found = view(resource)
+    hypervisors = [view(each) for each in world.stores.hypervisors.values()]
+    status = summary(found, hypervisors, now=world.now())
+    if status != found.status:
+        await tell(kind, found.meta, status, world)

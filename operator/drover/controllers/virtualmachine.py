@@ -16,9 +16,10 @@ from drover.planning import names
 from drover.planning.conditions import Finding
 from drover.planning.found import Found
 from drover.planning.ownership import machine_uid
+from drover.planning.teardown import release
 from drover.planning.times import parse
 from drover.planning.transition import news
-from drover.planning.virtualmachine import Decision, decide, release
+from drover.planning.virtualmachine import Decision, decide
 from drover.planning.virtualmachine_status import differs
 from drover.state.resource import Key, pack, read_meta
 

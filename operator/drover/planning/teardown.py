@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 
 from drover.api import kinds
+from drover.api.domain import DomainSpec
 from drover.api.virtualmachine import VirtualMachineStatus
 from drover.planning import names, power, volume
 from drover.planning import virtualmachine_status as said
@@ -11,8 +12,20 @@ from drover.planning.anchor import RELEASE_GRACE_SECONDS
 from drover.planning.conditions import Finding, find, stamp
 from drover.planning.found import Situation
 from drover.planning.view import DomainView
+from drover.state.pod import Pod
 
 GOING = "the machine is being deleted"
+
+
+def release(pod: Pod) -> ReleaseAnchor:
+    """Give up the place of an anchor, at once even if it was to go slowly."""
+    going_soon = pod.meta.deleting and (pod.grace or 0) <= RELEASE_GRACE_SECONDS
+    return ReleaseAnchor(pod.meta, delete=not going_soon)
+
+
+def update_domain(domain: DomainView, spec: DomainSpec) -> UpdateSpec:
+    """Replace a Domain's spec."""
+    return UpdateSpec(kinds.DOMAIN, domain.meta, spec.model_dump(mode="json", by_alias=True, exclude_none=True))
 
 
 def stages(situation: Situation) -> tuple[Stage, ...]:
@@ -59,8 +72,7 @@ def _end(situation: Situation, domain: DomainView) -> Iterator[Action]:
     grace = situation.effective.grace
     if domain.spec.termination_grace_period_seconds != grace and not power.is_off(domain):
         spec = domain.spec.model_copy(update={"termination_grace_period_seconds": grace})
-        body = spec.model_dump(mode="json", by_alias=True, exclude_none=True)
-        yield UpdateSpec(kinds.DOMAIN, domain.meta, body)
+        yield update_domain(domain, spec)
     elif not domain.meta.deleting:
         yield Delete(kinds.DOMAIN, domain.meta)
 
@@ -69,8 +81,7 @@ def _remains(situation: Situation) -> Iterator[Action]:
     found, meta = situation.found, situation.machine.meta
     for pod in found.anchors:
         if names.FINALIZER_ANCHOR in pod.meta.finalizers or not pod.meta.deleting:
-            going_soon = pod.meta.deleting and (pod.grace or 0) <= RELEASE_GRACE_SECONDS
-            yield ReleaseAnchor(pod.meta, delete=not going_soon)
+            yield release(pod)
     if found.kind_removed:
         yield from (Disown(each.meta, meta.uid) for each in found.owned if each.meta.owner == meta.uid)
         return

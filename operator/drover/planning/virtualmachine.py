@@ -16,7 +16,6 @@ from drover.planning.action import (
     CreateDomain,
     Delete,
     Disown,
-    ReleaseAnchor,
     Stage,
     TakeVolume,
     UpdateSpec,
@@ -66,15 +65,9 @@ def _places(situation: Situation) -> Iterator[Action]:
     """Give up the places that hold nothing, or nothing any more."""
     for pod in situation.found.anchors:
         if _to_release(situation, pod):
-            yield release(pod)
+            yield teardown.release(pod)
         elif not pod.meta.deleting and names.FINALIZER_ANCHOR not in pod.meta.finalizers:
             yield AddFinalizer(kinds.POD, pod.meta, names.FINALIZER_ANCHOR)
-
-
-def release(pod: Pod) -> ReleaseAnchor:
-    """Give up the place of an anchor, at once even if it was to go slowly."""
-    going_soon = pod.meta.deleting and (pod.grace or 0) <= anchor.RELEASE_GRACE_SECONDS
-    return ReleaseAnchor(pod.meta, delete=not going_soon)
 
 
 def _to_release(situation: Situation, pod: Pod) -> bool:
@@ -172,12 +165,7 @@ def _domain(situation: Situation) -> Iterator[Action]:
     elif not domain.meta.deleting:
         spec = next_spec(situation, domain)
         if spec != domain.spec:
-            yield update_domain(domain, spec)
-
-
-def update_domain(domain: DomainView, spec: DomainSpec) -> UpdateSpec:
-    """Replace a Domain's spec."""
-    return UpdateSpec(kinds.DOMAIN, domain.meta, spec.model_dump(mode="json", by_alias=True, exclude_none=True))
+            yield teardown.update_domain(domain, spec)
 
 
 def _first_domain(situation: Situation) -> Iterator[CreateDomain]:

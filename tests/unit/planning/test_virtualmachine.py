@@ -24,7 +24,8 @@ from tests.support.machines import (
 from drover.planning import action
 from drover.planning.action import Action
 from drover.planning.found import Found
-from drover.planning.virtualmachine import decide, release
+from drover.planning.teardown import release
+from drover.planning.virtualmachine import decide
 
 DELETING = {"deleting": NOW}
 ROOT = {"name": "root", "size": "1Gi"}
