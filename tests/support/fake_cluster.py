@@ -100,7 +100,7 @@ class FakeCluster:
     def on_write(self, callback: Callable[[Kind, Body], None]) -> None:
         self._written.append(callback)
 
-    async def get(self, kind: Kind, key: Key) -> Body | None:
+    async def get(self, kind: Kind, key: Key, **_: Any) -> Body | None:
         await self.gate()
         return copy.deepcopy(self.etcd.objects.get((kind, key)))
 

@@ -14,6 +14,7 @@ from drover.state.resource import Body, Key, Meta, read_meta
 PAGE = 500
 """Objects in one page of a list."""
 METADATA_ONLY = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1"
+ONE_METADATA_ONLY = "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1"
 ABSENT = 404
 CONFLICT = 409
 GONE = 410
@@ -67,9 +68,10 @@ class Cluster:
         """Have `callback` called with the kind and the object after each write that returned one."""
         self._written.append(callback)
 
-    async def get(self, kind: Kind, key: Key) -> Body | None:
+    async def get(self, kind: Kind, key: Key, *, metadata_only: bool = False) -> Body | None:
         """Read one object."""
-        return await self._read(Request("GET", kind.path(key.namespace, key.name), {}))
+        accept = ONE_METADATA_ONLY if metadata_only else JSON
+        return await self._read(Request("GET", kind.path(key.namespace, key.name), {}, accept=accept))
 
     async def list(
         self, kind: Kind, *, namespace: str = "", labels: str = "", fields: str = "", metadata_only: bool = False

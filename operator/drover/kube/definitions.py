@@ -10,5 +10,5 @@ from drover.state.resource import Key, read_meta
 async def kinds_removed(cluster: Cluster, *kinds: Kind) -> bool:
     """Whether the definition of any of the kinds is gone or going: its objects are deleted without anybody's order."""
     names = (Key("", f"{kind.plural}.{kind.group}") for kind in kinds)
-    found = await asyncio.gather(*(cluster.get(CRD, name) for name in names))
+    found = await asyncio.gather(*(cluster.get(CRD, name, metadata_only=True) for name in names))
     return any(body is None or read_meta(body).deleting for body in found)

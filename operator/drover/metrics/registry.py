@@ -3,13 +3,14 @@
 import platform
 from collections.abc import Callable, Iterable, Mapping
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, disable_created_metrics, generate_latest
 from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
 SECONDS = (0.001, 0.005, 0.02, 0.1, 0.5, 2.0, 10.0, 60.0)
 FAILED = frozenset({"retry", "rest", "bug"})
 """Outcomes of a reconcile that count as errors."""
+disable_created_metrics()  # type: ignore[no-untyped-call]
 REGISTRY = CollectorRegistry()
 _reconciles = Histogram(
     "drover_reconcile_seconds", "Time one reconcile took.", ["kind"], buckets=SECONDS, registry=REGISTRY

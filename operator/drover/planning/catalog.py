@@ -43,10 +43,6 @@ class Catalog:
     held: Mapping[str, str] = field(default_factory=dict)
     """Volumes that another living machine uses, with its name."""
 
-    def image(self, reference: str | None) -> ImageView | None:
-        """Find an image by a reference as a spec of this namespace writes it."""
-        return self.images.get(names.qualified(reference, self.namespace)) if reference else None
-
 
 def wanted(machine: str, namespace: str, spec: VirtualMachineSpec) -> Names:
     """Collect what a spec refers to; defaults are not among it."""

@@ -13,7 +13,7 @@ import random
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Protocol, cast
 
 import aiohttp
 import kopf
@@ -74,6 +74,41 @@ class Backoffs:
         while True:
             yield delay * random.uniform(0.8, 1.2)
             delay = min(2 * delay, 2.0)
+
+
+class Forgetful(kopf.DiffBaseStorage):
+    """Keeps no former state: Kopf would copy each object several times to find differences that nobody asks for."""
+
+    def build(self, *, body: kopf.Body, extra_fields: Any = None) -> kopf.BodyEssence:  # noqa: ARG002 - Kopf's words
+        """Give nothing to compare."""
+        return cast(kopf.BodyEssence, {})
+
+    def fetch(self, *, body: kopf.Body) -> kopf.BodyEssence | None:  # noqa: ARG002 - Kopf's words
+        """Remember nothing."""
+        return None
+
+    def store(self, **_: Any) -> None:
+        """Write nothing."""
+
+
+class Careless(kopf.ProgressStorage):
+    """Keeps no progress of handlers: ours are called for each event, whatever became of the last one."""
+
+    def fetch(self, **_: Any) -> None:
+        """Remember nothing."""
+
+    def store(self, **_: Any) -> None:
+        """Write nothing."""
+
+    def purge(self, **_: Any) -> None:
+        """Remove nothing."""
+
+    def touch(self, **_: Any) -> None:
+        """Write nothing."""
+
+    def clear(self, *, essence: kopf.BodyEssence) -> kopf.BodyEssence:
+        """Leave the state as it is, which is empty."""
+        return essence
 
 
 class Feed:
@@ -178,6 +213,8 @@ def kopf_settings(selections: Iterable[Selection]) -> kopf.OperatorSettings:
     # Without a limit: an idle worker would keep its slot and hold back all others.
     settings.queueing.worker_limit = None
     settings.queueing.idle_timeout = 0.2
+    settings.persistence.diffbase_storage = Forgetful()
+    settings.persistence.progress_storage = Careless()
     settings.posting.enabled = False
     settings.posting.loggers = False
     settings.process.ultimate_exiting_timeout = None

@@ -3,7 +3,8 @@
 import asyncio
 import random
 import time
-from collections.abc import Sequence
+from collections import deque
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from typing import Any
 
@@ -41,6 +42,10 @@ class Informer:
         self._loop = asyncio.get_running_loop()
         selections = [Selection(watch.kind, watch.labels, watch.fields) for watch in watches]
         self._feed = Feed(cluster.endpoint, cluster.user_agent, selections)
+        self._mail: deque[Callable[[], object]] = deque()
+        """Calls from the feed's thread, in order."""
+        self._woken = False
+        """Whether the loop is about to make them."""
         cluster.on_write(self.learn)
 
     @property
@@ -114,9 +119,22 @@ class Informer:
         """Have a kind compared now, as its watch starts anew; called in the feed's thread."""
         self._soon(self._mirrors[kind].due.set)
 
-    def _soon(self, call: Any) -> None:
-        with suppress(RuntimeError):  # the loop has ended
-            self._loop.call_soon_threadsafe(call)
+    def _soon(self, call: Callable[[], object]) -> None:
+        """Have `call` made in the loop; waking it costs more than what most calls do, so one waking serves many."""
+        self._mail.append(call)
+        if not self._woken:
+            self._woken = True
+            with suppress(RuntimeError):  # the loop has ended
+                self._loop.call_soon_threadsafe(self._read_mail)
+
+    def _read_mail(self) -> None:
+        self._woken = False
+        try:
+            while self._mail:
+                self._mail.popleft()()
+        finally:
+            if self._mail:  # one failed: the others are made all the same
+                self._loop.call_soon(self._read_mail)
 
     async def _load(self, mirror: Mirror[Any]) -> str:
         while True:

@@ -1,7 +1,7 @@
 """What a spec refers to, and which object of a kind is the default."""
 
 import pytest
-from tests.support.machines import make_catalog, make_image, make_machine, make_pool
+from tests.support.machines import make_machine, make_pool
 
 from drover.planning.catalog import claims, default, wanted
 from drover.planning.view import PoolView
@@ -57,9 +57,3 @@ def test_a_spec_claims_what_it_asks_for(interface: dict[str, str], default_netwo
 )
 def test_the_default_is_the_oldest_that_is_marked(pools: list[PoolView], name: str) -> None:
     assert default(pools) == name
-
-
-def test_an_image_is_found_by_the_reference_of_its_own_namespace() -> None:
-    catalog = make_catalog(images={"shop/debian": make_image()})
-    assert catalog.image("debian") is catalog.image("shop/debian") is not None
-    assert catalog.image(None) is None
