@@ -184,10 +184,8 @@ class Cluster:
             return None
         if isinstance(answer, Answer) and answer.code == UNPROCESSABLE:
             raise Conflict(answer.message)
-        meta = read_meta(content := checked(answer))
-        if meta.deleting and not meta.finalizers:
-            return None
-        return self._wrote(kind, content)
+        meta = read_meta(content := self._wrote(kind, checked(answer)))
+        return None if meta.deleting and not meta.finalizers else content
 
     async def _read(self, request: Request) -> Body | None:
         answer = await self._transport.send(request)

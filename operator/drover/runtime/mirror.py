@@ -13,7 +13,7 @@ from drover.api.kinds import Kind
 from drover.kube.client import Cluster
 from drover.runtime.selectors import selects
 from drover.runtime.store import Cached, Store, version
-from drover.state.resource import Body, Key, read_meta
+from drover.state.resource import Body, Key, is_gone, read_meta
 
 T = TypeVar("T", bound=Cached)
 CATCH_UP_SECONDS = 1.0
@@ -80,7 +80,11 @@ class Mirror(Generic[T]):
         if not selects(self.watch.labels, self.watch.fields, body):
             return
         found = self.read(body)
-        if found is not None:
+        if found is None:
+            return
+        if is_gone(body):
+            self.store.observe_deleted(found)
+        else:
             self.store.observe(found)
 
     async def load(self) -> None:

@@ -104,6 +104,13 @@ def read_meta(body: Body) -> Meta:
     )
 
 
+def is_gone(body: Body) -> bool:
+    """Tell whether the API server removed an object with the very write that it answers with this body."""
+    meta = body["metadata"]
+    waits = meta.get("finalizers") or meta.get("deletionGracePeriodSeconds")
+    return bool(meta.get("deletionTimestamp")) and not waits
+
+
 def read_resource(body: Body, spec: type[SpecT], status: type[StatusT]) -> Resource[SpecT, StatusT]:
     """Take one object of ours into the form the caches hold."""
     return Resource(read_meta(body), pack(body.get("spec", {})), pack(body.get("status", {})), (spec, status))

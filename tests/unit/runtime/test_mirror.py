@@ -102,6 +102,19 @@ async def test_the_answer_to_a_write_is_learned_only_if_it_is_selected() -> None
     assert held(mirrored) == {"a": "1"}
 
 
+@pytest.mark.parametrize(("grace", "left"), [pytest.param(0, {}, id="gone"), pytest.param(30, {"a": "1"}, id="ending")])
+async def test_an_object_that_went_with_our_own_write_is_dropped_at_once(grace: int, left: dict[str, str]) -> None:
+    api = Api()
+    async with connected(api) as cluster:
+        mirrored = mirror(cluster)
+        written = api.put(path("a"), {"spec": {"nodeName": "n1"}})
+        mirrored.learn(written)
+        going = {"deletionTimestamp": "now", "deletionGracePeriodSeconds": grace}
+        mirrored.learn({**written, "metadata": {**written["metadata"], **going}})
+
+    assert held(mirrored) == left
+
+
 async def test_an_object_that_cannot_be_read_is_left_out() -> None:
     api = Api()
     api.put(path("odd"), {"metadata": {"uid": "u"}, "spec": {"nodeName": "n1"}})
