@@ -7,6 +7,7 @@ _PARSER = etree.XMLParser(resolve_entities=False, no_network=True, remove_blank_
 
 
 etree.register_namespace("drover", "https://drover.dev/xmlns/record/1")
+etree.register_namespace("qemu", "http://libvirt.org/schemas/domain/qemu/1.0")
 etree.register_namespace("dnsmasq", "http://libvirt.org/schemas/network/dnsmasq/1.0")
 
 

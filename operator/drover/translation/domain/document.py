@@ -14,6 +14,7 @@ from drover.translation.domain.interfaces import interfaces
 from drover.translation.domain.lifecycle import lifecycle, panic
 from drover.translation.domain.memory import balloon, memory
 from drover.translation.domain.platform import buses, features, power_management
+from drover.translation.domain.quirks import quirks
 from drover.translation.domain.rng import rng
 from drover.translation.xml import Element, element, render
 
@@ -42,7 +43,8 @@ TYPES = {"KVM": "kvm", "TCG": "qemu"}
 def document(guest: Blueprint) -> str:
     """The whole document."""
     devices = element("devices", element("emulator", guest.host.emulator), *_parts(DEVICES, guest))
-    return render(element("domain", *_parts(SECTIONS, guest), devices, type=TYPES[guest.host.accelerator]))
+    parts = (*_parts(SECTIONS, guest), devices, *quirks(guest))
+    return render(element("domain", *parts, type=TYPES[guest.host.accelerator]))
 
 
 def _parts(sections: tuple[Section, ...], guest: Blueprint) -> Iterator[Element]:
