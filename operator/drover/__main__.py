@@ -5,7 +5,6 @@ import sys
 
 PROCESSES = {
     "agent": "drover.agent.__main__",
-    "anchor": "drover.agent.anchor",
     "controller": "drover.controllers.__main__",
     "sandbox": "drover.sandbox.__main__",
     "worker": "drover.agent.worker",

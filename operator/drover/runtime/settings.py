@@ -45,7 +45,7 @@ class ControllerSettings(CommonSettings):
     workers: PositiveInt = 16
     """Objects of one kind that are reconciled at a time."""
     anchor_image: Text = f"drover.dev/drover:{__version__}"
-    """Image of the anchor pods; it must hold the command `drover anchor`."""
+    """Image of the anchor pods; it must hold the command `sleep`."""
 
 
 class AgentSettings(CommonSettings):

@@ -1,9 +1,6 @@
 """Which news wakes what, and the tasks that run beside the queues."""
 
 import asyncio
-import signal
-import subprocess
-import sys
 from collections.abc import AsyncIterator, Coroutine
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -212,22 +209,3 @@ def test_the_heartbeat_is_a_lease_called_after_the_node(world: World) -> None:
     heartbeat = make_heartbeat(world.cluster, "drover-system", "n1")  # type: ignore[arg-type]
 
     assert heartbeat._key == Key("drover-system", "drover-node-n1")
-
-
-def test_the_anchor_does_not_listen_to_sigterm() -> None:
-    anchor = subprocess.Popen(
-        [sys.executable, "-c", "print(1, flush=True); import drover.agent.anchor as a; a.main()"],
-        stdout=subprocess.PIPE,
-        env={"PYTHONPATH": "operator"},
-    )
-    try:
-        assert anchor.stdout is not None
-        anchor.stdout.readline()
-        with pytest.raises(subprocess.TimeoutExpired):
-            anchor.wait(0.5)
-        anchor.send_signal(signal.SIGTERM)
-        with pytest.raises(subprocess.TimeoutExpired):
-            anchor.wait(0.3)
-    finally:
-        anchor.kill()
-        anchor.communicate()
