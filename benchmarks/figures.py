@@ -7,6 +7,9 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from statistics import median
 
+ORDER = ("life", "memory", "scale")
+"""Benchmarks in the order in which the page shows them."""
+
 
 @dataclass(frozen=True)
 class Figure:
@@ -33,12 +36,15 @@ class Report:
         self.figures.append(figure)
         print(f"  {figure.name:58} {figure.measured:9.3f} {figure.unit:6} goal {figure.goal}", flush=True)
 
-    def write(self, folder: Path, page: Path) -> None:
-        """Write figures.json into `folder` and the table into the documentation page."""
+    def write(self, name: str, folder: Path, page: Path) -> None:
+        """Keep these figures as those of one benchmark in `folder`; show all that are kept there on the page."""
         folder.mkdir(parents=True, exist_ok=True)
         content = {"machine": machine(), "figures": [asdict(figure) for figure in self.figures]}
-        (folder / "figures.json").write_text(json.dumps(content, indent=2) + "\n")
-        page.write_text(_page(content["machine"], self.figures))
+        (folder / f"{name}.json").write_text(json.dumps(content, indent=2) + "\n")
+        kept = [
+            json.loads((folder / f"{each}.json").read_text()) for each in ORDER if (folder / f"{each}.json").exists()
+        ]
+        page.write_text(_page(content["machine"], [Figure(**row) for each in kept for row in each["figures"]]))
 
 
 def percentile(values: list[float], share: float) -> float:
