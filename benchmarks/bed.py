@@ -4,7 +4,7 @@ import asyncio
 import json
 import time
 from collections import Counter
-from collections.abc import AsyncIterator, Callable, Iterable
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -43,6 +43,13 @@ class Sightings:
         marks.setdefault(phase, time.monotonic())
         marks["last"] = time.monotonic()
         self.changed.set()
+
+    def compare(self, bodies: Sequence[Object]) -> None:
+        """Take in a list: what is there, and that what is not there went."""
+        for body in bodies:
+            self.note({"type": "MODIFIED", "object": body})
+        for name in self.seen.keys() - {body["metadata"]["name"] for body in bodies}:
+            self.note({"type": "DELETED", "object": {"metadata": {"name": name}}})
 
     async def all_in(self, names: Iterable[str], phase: str) -> list[float]:
         """Wait until each was seen in the phase; give the times."""
@@ -89,13 +96,21 @@ class Bed:
     async def watching(self, kind: Kind = VIRTUALMACHINE) -> AsyncIterator[Sightings]:
         """Note all changes of the machines of the namespace while the block runs."""
         sightings = Sightings()
-        listed = await self.cluster.list(kind, namespace=self.namespace)
-        task = asyncio.create_task(self._watch(kind, listed.resource_version, sightings.note))
+        version = (await self.cluster.list(kind, namespace=self.namespace)).resource_version
+        task = asyncio.create_task(self._follow(kind, version, sightings))
         try:
             yield sightings
         finally:
             task.cancel()
             await asyncio.wait({task})
+
+    async def _follow(self, kind: Kind, version: str, sightings: Sightings) -> None:
+        """Watch, and watch anew when the API server drops a watcher that was too slow for a burst."""
+        while True:
+            await self._watch(kind, version, sightings.note)
+            listed = await self.cluster.list(kind, namespace=self.namespace)
+            sightings.compare(listed.items)
+            version = listed.resource_version
 
     async def _watch(self, kind: Kind, version: str, note: Callable[[Object], None]) -> None:
         query = {"watch": "1", "resourceVersion": version}
@@ -103,8 +118,8 @@ class Bed:
         async with open_session(self.endpoint, user_agent=AGENT, limit=2) as session:
             patience = aiohttp.ClientTimeout(total=None)
             async with session.get(url, params=query, timeout=patience) as answer:
-                while line := await answer.content.readline():
-                    note(json.loads(line))
+                while (line := await answer.content.readline()) and (event := json.loads(line))["type"] != "ERROR":
+                    note(event)
 
     def writes(self, since: int, skipped: frozenset[str] = HEARTBEATS) -> Counter[str]:
         """Count our own mutating calls in the audit log from that byte on, by role, verb and resource."""
