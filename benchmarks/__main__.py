@@ -1,13 +1,13 @@
-"""``python -m benchmarks [life] [memory] [scale]``: run them, print the figures, write docs/benchmarks.md."""
+"""``python -m benchmarks [life] [memory] [scale] [fleet]``: run them, print the figures, write docs/benchmarks.md."""
 
 import asyncio
 import sys
 from pathlib import Path
 
-from benchmarks import life, memory, scale
+from benchmarks import fleet, life, memory, scale
 from benchmarks.figures import Report
 
-ALL = {"life": life.measure, "memory": memory.measure, "scale": scale.measure}
+ALL = {"life": life.measure, "memory": memory.measure, "scale": scale.measure, "fleet": fleet.measure}
 
 
 def main() -> None:

@@ -20,7 +20,7 @@ from drover.kube.transport import open_session
 from drover.state.resource import Key
 
 AGENT = "drover-bench"
-PATIENCE = 600.0
+PATIENCE = 3600.0
 WRITES = {"create", "update", "patch", "delete"}
 HEARTBEATS = frozenset({"leases", "events"})
 """What says that something lives or happened: not counted."""
@@ -160,7 +160,7 @@ async def bed(state: Path, *words: str) -> AsyncIterator[Bed]:
     """Bring a sandbox up for a benchmark and take it down afterwards."""
     world = World(state)
     world.sandbox("down", check=False)
-    await asyncio.to_thread(world.sandbox, "up", "--no-quickstart", *words)
+    await asyncio.to_thread(world.sandbox, "up", "--kubelet", "Kwok", "--no-quickstart", *words)
     endpoint = read_kubeconfig(world.state / "kubeconfig")
     world.kubectl("create", "namespace", "bench")
     world.kubectl("create", "namespace", "library")

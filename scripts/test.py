@@ -21,6 +21,7 @@ STAGES: Mapping[str, tuple[str, ...]] = {
     "libvirt": (*PYTEST, "tests/libvirt"),
     "cluster": (*PYTEST, "tests/cluster"),
     "system": (*PYTEST, "tests/system"),
+    "install": (*PYTEST, "tests/install"),
 }
 
 
