@@ -12,13 +12,13 @@ help: ## List the targets
 # --- the sandbox ---
 
 .PHONY: up down reload status
-up: system .venv/ready ## Raise the sandbox with Drover and a first guest: NODES=1..8, default 1 or as before
-	@$(SANDBOX) up --drover --agents --quickstart $(if $(NODES),--nodes $(NODES))
+up: system .venv/ready ## Raise the sandbox with Drover and a first guest: NODES=1..8 (default 1), KUBELET=real|kwok (real)
+	@$(SANDBOX) up --drover --agents --quickstart $(if $(NODES),--nodes $(NODES)) $(if $(KUBELET),--kubelet $(KUBELET))
 
 down: ## Take the sandbox down, leaving no trace
 	@$(SANDBOX) down
 
-reload: ## Restart controller and agents on the code as it is now; guests keep running
+reload: ## Bring the code as it is now into controller and agents; guests keep running
 	@$(SANDBOX) reload
 
 status: ## Show what runs in the sandbox, and where to find what
@@ -38,12 +38,15 @@ install: system .venv/ready ## Make .venv with exactly the versions of requireme
 
 # --- checks and tests ---
 
-.PHONY: check test test-all generate lock bench
+.PHONY: check test test-install test-all generate lock bench
 check: .venv/ready ## Style, types, layers, fast tests, generated files: green means mergeable
 	@scripts/check.sh
 
-test: install ## Every tier: check, then libvirt, a real control plane, whole clusters with guests
+test: install ## Every tier: check, then libvirt, a real control plane, whole clusters with guests, an installation
 	@$(PYTHON) scripts/test.py
+
+test-install: install ## Only the last tier: the chart on nodes that run containers
+	@$(PYTHON) scripts/test.py install
 
 test-all: install ## The same with the long tests
 	@$(PYTHON) scripts/test.py --all

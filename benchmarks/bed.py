@@ -4,7 +4,7 @@ import asyncio
 import json
 import time
 from collections import Counter
-from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -44,10 +44,10 @@ class Sightings:
         marks["last"] = time.monotonic()
         self.changed.set()
 
-    def compare(self, bodies: Sequence[Object]) -> None:
+    def compare(self, bodies: Sequence[Mapping[str, Any]]) -> None:
         """Take in a list: what is there, and that what is not there went."""
         for body in bodies:
-            self.note({"type": "MODIFIED", "object": body})
+            self.note({"type": "MODIFIED", "object": dict(body)})
         for name in self.seen.keys() - {body["metadata"]["name"] for body in bodies}:
             self.note({"type": "DELETED", "object": {"metadata": {"name": name}}})
 

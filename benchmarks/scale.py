@@ -8,12 +8,12 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
+from tests.support import accounts
 from tests.support.fake_agent import FakeAgents
 from tests.system.world import make_object
 
 from benchmarks.bed import Bed, bed
 from benchmarks.figures import Figure, Report, percentile
-from drover.kube.client import Cluster
 
 BURST = 100
 NODES = ("n1", "n2", "n3")
@@ -24,25 +24,25 @@ WHOLE: dict[str, Any] = {"readinessProbe": None}
 
 async def measure(report: Report, state: Path) -> None:
     """Bursts of a hundred, with no libvirt at all."""
-    async with faked(state) as there:
+    async with faked(state) as (there, _):
         await burst(there, report, "without disk and NIC", PLAIN, "p50 <= 3, p95 <= 4.5")
         await burst(there, report, "with disk and NIC", WHOLE, "reported")
 
 
 @asynccontextmanager
-async def faked(state: Path) -> AsyncIterator[Bed]:
+async def faked(state: Path) -> AsyncIterator[tuple[Bed, FakeAgents]]:
     """Bring up three nodes with room for thousands, whose agents are ours."""
-    async with bed(state, "--no-agents", "--nodes", "3") as there, agents(there):
+    async with bed(state, "--no-agents", "--nodes", "3") as there, agents(there) as fake:
         make_room(there)
-        yield there
+        yield there, fake
 
 
 @asynccontextmanager
 async def agents(there: Bed) -> AsyncIterator[FakeAgents]:
     """Act for the nodes while the block runs."""
     stop = asyncio.Event()
-    async with Cluster(there.endpoint, user_agent="fake-agent") as cluster:
-        fake = FakeAgents(cluster, NODES)
+    async with accounts.agents(there.world, NODES) as clients:
+        fake = FakeAgents(clients[NODES[0]], NODES, clients=clients)
         task = asyncio.create_task(fake.run(stop))
         try:
             yield fake

@@ -16,12 +16,15 @@ TESTED = Path(os.environ.get("DROVER_TEST_SANDBOX", ".sandbox-test")).absolute()
 def world() -> Iterator[World]:
     """A sandbox of two nodes; set DROVER_TEST_KEEP to find it still running afterwards."""
     world = World(TESTED)
-    world.sandbox("up", "--nodes", "2", "--no-quickstart", "--set-env", "DROVER_RESYNC_SECONDS=20")
+    world.sandbox(
+        *("up", "--kubelet", "Kwok", "--nodes", "2", "--no-quickstart"),
+        *("--set-env", "DROVER_RESYNC_SECONDS=20", "--set-env", "DROVER_IMAGE_STALL_SECONDS=3"),
+    )
     world.kubectl("create", "namespace", "library") if world.get("namespace", "library") is None else None
     Tenant(world, "library").apply(make_kernel_image(allowedNamespaces={"from": "All"}))
     yield world
     eventually(
-        "every namespace of a test to end", lambda: not [name for name in namespaces(world) if name[0] == "t"], 150
+        "every namespace of a test to end", lambda: not [name for name in namespaces(world) if name[0] == "t"], 330
     )
     if "DROVER_TEST_KEEP" not in os.environ:
         world.sandbox("down")

@@ -3,6 +3,7 @@
 import subprocess
 from pathlib import Path
 
+import pytest
 from tests.system.world import World
 
 LOOKS = (
@@ -11,15 +12,17 @@ LOOKS = (
     ("ip", "-4", "route"),
     ("cat", "/proc/self/mounts"),
     ("find", "/sys/fs/cgroup", "-maxdepth", "2", "-name", "dvr*"),
+    ("ls", "-d", "/opt/containerd", "/var/lib/kubelet", "/var/lib/containerd", "/var/log/pods", "/run/containerd"),
     ("ps", "-eo", "args"),
 )
 
 
-def test_a_sandbox_that_goes_down_leaves_nothing_behind(tmp_path: Path) -> None:
+@pytest.mark.parametrize("kubelet", ["Kwok", "Real"])
+def test_a_sandbox_that_goes_down_leaves_nothing_behind(tmp_path: Path, kubelet: str) -> None:
     world = World(tmp_path / "box")
     before = seen()
 
-    world.sandbox("up", "--no-drover", "--no-quickstart", "--nodes", "1")
+    world.sandbox("up", "--kubelet", kubelet, "--no-drover", "--no-quickstart", "--nodes", "1")
     slot = next(line for line in seen() - before if line.startswith("dvr")).split("-")[0]
     world.sandbox("down")
 

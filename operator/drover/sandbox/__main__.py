@@ -16,13 +16,15 @@ from rich.table import Table
 from rich.text import Text
 
 from drover.errors import OperatorError
-from drover.sandbox import control, settings, supervise
+from drover.sandbox import binaries, control, settings, supervise
 from drover.sandbox.component import Report
-from drover.sandbox.layout import DATA, MAXIMUM_NODES, Layout
+from drover.sandbox.layout import DATA, MAXIMUM_NODES, NAMESPACE, Layout
 from drover.sandbox.progress import Progress
+from drover.sandbox.settings import Kubelet
 
 HELP = "A whole cluster on this machine, for trying Drover out and for its tests."
 FAILURE = 1
+PODS = "app.kubernetes.io/part-of=drover"
 application = typer.Typer(
     name="drover sandbox", help=HELP, no_args_is_help=True, add_completion=False, rich_markup_mode=None
 )
@@ -41,6 +43,12 @@ class Output(StrEnum):
     JSON = "json"
 
 
+class Tool(StrEnum):
+    """A program that is of use without a sandbox."""
+
+    HELM = "helm"
+
+
 @application.command()
 def up(  # noqa: PLR0913, PLR0917  (the options of a command line)
     state_dir: StateDir = None,
@@ -50,6 +58,12 @@ def up(  # noqa: PLR0913, PLR0917  (the options of a command line)
     drover: Annotated[bool | None, typer.Option("--drover/--no-drover", help="Install Drover.")] = None,
     quickstart: Annotated[
         bool | None, typer.Option("--quickstart/--no-quickstart", help="Start the example guest.")
+    ] = None,
+    kubelet: Annotated[
+        Kubelet | None,
+        typer.Option(
+            case_sensitive=False, help="What nodes are: Real runs containers, Kwok pretends to; default Real."
+        ),
     ] = None,
     set_env: Annotated[
         list[str] | None, typer.Option(metavar="NAME=VALUE", help="Environment of controllers and agents.")
@@ -63,6 +77,7 @@ def up(  # noqa: PLR0913, PLR0917  (the options of a command line)
         "agents": agents,
         "drover": drover,
         "quickstart": quickstart,
+        "kubelet": kubelet,
         "environment": _pairs(set_env) if set_env else None,
     }
     wanted = settings.merge(state, {name: value for name, value in choices.items() if value is not None})
@@ -126,6 +141,7 @@ def describe(layout: Layout, reports: tuple[Report, ...]) -> dict[str, object]:
     return {
         "stateDir": str(layout.state),
         "slot": layout.slot,
+        "kubelet": settings.load(layout).kubelet,
         "kubeconfig": str(layout.kubeconfig),
         "kubectl": str(layout.kubectl),
         "server": layout.api_url,
@@ -166,6 +182,10 @@ def logs(
 ) -> None:
     """Show the end of a component's log."""
     layout = control.attach(state_dir)
+    if component is None and settings.load(layout).real:
+        follower = ("--follow", "--max-log-requests=20") if follow else ()
+        words = ("logs", "-n", NAMESPACE, f"--selector={PODS}", "--prefix", f"--tail={lines}", *follower)
+        os.execv(layout.kubectl, ["kubectl", *words])  # noqa: S606
     own = sorted([*layout.logs.glob("controller*.log"), *layout.logs.glob("agent-*.log")])
     files = [layout.log(component)] if component else own
     missing = [path for path in files if not path.exists()]
@@ -200,9 +220,23 @@ def start(components: Names, state_dir: StateDir = None) -> None:
 
 @application.command()
 def reload(state_dir: StateDir = None) -> None:
-    """Restart controllers and agents; guests keep running."""
-    names = asyncio.run(control.reload(control.attach(state_dir)))
-    _say(f"restarted {', '.join(names) or 'nothing'}")
+    """Bring the code as it is now into controllers and agents; guests keep running."""
+    layout = control.attach(state_dir)
+    wanted = settings.load(layout)
+    if wanted.real:
+        from drover.sandbox import release  # noqa: PLC0415  (see `up`)
+
+        _say(f"upgraded to {asyncio.run(release.reload(layout, wanted, Progress()))}")
+    else:
+        names = asyncio.run(control.reload(layout))
+        _say(f"restarted {', '.join(names) or 'nothing'}")
+
+
+@application.command()
+def tool(name: Annotated[Tool, typer.Argument()]) -> None:
+    """Print where a program of the sandbox is, building it if need be."""
+    programs = {Tool.HELM: binaries.helm}
+    _say(str(asyncio.run(programs[name]())))
 
 
 @application.command(name="power-off")

@@ -1,13 +1,13 @@
-"""A real Kubernetes control plane: etcd, API server, controller-manager, scheduler, and kwok in place of kubelets."""
+"""A real Kubernetes control plane: etcd, API server, controller-manager, scheduler, and where asked for kwok."""
 
 from drover.sandbox import kubeconfig, pki, supervise
 from drover.sandbox.api import Api
 from drover.sandbox.component import Component
-from drover.sandbox.layout import DATA, Layout
+from drover.sandbox.layout import DATA, MAXIMUM_NODES, SERVICES, Layout
 
 API_DEADLINE = 60.0
 ACCOUNT_DEADLINE = 60.0
-CLIENTS = ("kube-controller-manager", "kube-scheduler", "kwok", "sandbox")
+CLIENTS = ("kube-controller-manager", "kube-scheduler", "kube-proxy", "kwok", "sandbox")
 
 
 def etcd(layout: Layout) -> Component:
@@ -41,7 +41,6 @@ def apiserver(layout: Layout) -> Component:
         "bind-address": layout.address,
         "advertise-address": layout.address,
         "secure-port": 6443,
-        "endpoint-reconciler-type": "none",
         "etcd-servers": layout.etcd_url,
         "etcd-cafile": keys / "etcd-ca.crt",
         "etcd-certfile": keys / "etcd-client.crt",
@@ -52,10 +51,13 @@ def apiserver(layout: Layout) -> Component:
         "service-account-key-file": keys / "sa.pub",
         "service-account-signing-key-file": keys / "sa.key",
         "service-account-issuer": "https://kubernetes.default.svc",
-        "service-cluster-ip-range": "10.96.0.0/16",
+        "service-cluster-ip-range": SERVICES,
         "authorization-mode": "Node,RBAC",
         "enable-admission-plugins": "NodeRestriction",
         "allow-privileged": "true",
+        "kubelet-client-certificate": keys / "kubelet-client.crt",
+        "kubelet-client-key": keys / "kubelet-client.key",
+        "kubelet-preferred-address-types": "InternalIP",
         "shutdown-delay-duration": "0s",
         **_aggregation(layout),
         **_audit(layout),
@@ -84,7 +86,7 @@ def _audit(layout: Layout) -> dict[str, object]:
     }
 
 
-def controller_manager(layout: Layout) -> Component:
+def controller_manager(layout: Layout, *, real: bool) -> Component:
     """Return the controller-manager, told to notice a lost node within seconds."""
     flags = {
         **_client(layout, "kube-controller-manager"),
@@ -95,7 +97,7 @@ def controller_manager(layout: Layout) -> Component:
         "leader-elect": "false",
         "controllers": "*,-node-ipam-controller,-cloud-node-lifecycle-controller",
         "node-monitor-period": "500ms",
-        "node-monitor-grace-period": "4s",
+        "node-monitor-grace-period": "10s" if real else "4s",  # a kubelet has more to do than kwok
         "kube-api-qps": 300,  # the default makes its own start take 5 s longer
         "kube-api-burst": 600,
         "flex-volume-plugin-dir": layout.run / "volume-plugins",  # the default would be made on the machine
@@ -124,15 +126,17 @@ def servers(layout: Layout) -> tuple[Component, ...]:
     return etcd(layout), apiserver(layout)
 
 
-def clients(layout: Layout) -> tuple[Component, ...]:
-    """Return what works through the API server; some of it exits when started before it."""
-    return controller_manager(layout), scheduler(layout), kwok(layout)
+def clients(layout: Layout, *, real: bool = False) -> tuple[Component, ...]:
+    """Return what works through the API server; some of it exits when started before it. Real nodes need no kwok."""
+    kubelets = () if real else (kwok(layout),)
+    return controller_manager(layout, real=real), scheduler(layout), *kubelets
 
 
 def configure(layout: Layout) -> None:
     """Write keys, certificates and kubeconfigs."""
     pki.make(layout)
-    for name in CLIENTS:
+    kubelets = (f"kubelet-{node.name}" for node in layout.nodes(MAXIMUM_NODES))
+    for name in (*CLIENTS, *kubelets):
         text = kubeconfig.render(layout, kubeconfig.by_certificate(layout, name))
         kubeconfig.write(kubeconfig.path(layout, name), text)
     kubeconfig.write(layout.kubeconfig, kubeconfig.render(layout, kubeconfig.by_certificate(layout, "admin")))

@@ -149,7 +149,7 @@ async def ready(layout: Layout, api: Api, settings: Settings) -> None:
     nodes = layout.nodes(settings.nodes if settings.agents else 0)
     replicas = range(1, settings.controllers + 1)
     controllers = {controller_name(index): partial(_reads, controller_address(layout, index)) for index in replicas}
-    agents = {agent_name(node): partial(_reports, api, node) for node in nodes}
+    agents = {agent_name(node): partial(reports, api, node) for node in nodes}
     probes: dict[str, Callable[[], Awaitable[bool]]] = {**controllers, **agents}
     await asyncio.gather(*(supervise.ready(layout, name, probe, READY_DEADLINE) for name, probe in probes.items()))
 
@@ -165,7 +165,8 @@ async def _reads(address: str) -> bool:
         return False
 
 
-async def _reports(api: Api, node: Node) -> bool:
+async def reports(api: Api, node: Node) -> bool:
+    """Tell whether a node's Hypervisor reports Ready."""
     return condition(await api.get(f"/apis/drover.dev/v1alpha1/hypervisors/{node.name}"), "Ready")
 
 

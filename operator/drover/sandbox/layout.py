@@ -13,10 +13,12 @@ SLOTS = 251
 MAXIMUM_NODES = 8
 REGISTRY = Path("/run/drover-sandbox")
 DATA = Path(__file__).parent / "data"
-CONTROLPLANE_SOURCE = Path(__file__).parent / "controlplane"
 CHECKOUT = Path(__file__).resolve().parents[3]
 IMAGE_HOST = "images.drover.internal"
 NAMESPACE = "drover-system"
+SERVICES = IPv4Network("10.96.0.0/16")
+API_SERVICE = SERVICES[1]
+DNS_SERVICE = SERVICES[10]
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +28,7 @@ class Node:
     name: str
     index: int
     address: IPv4Address
+    pods: IPv4Network
     netns: str
     cgroup: str
     port: str
@@ -89,6 +92,11 @@ class Layout:
     def vm_network(self) -> IPv4Network:
         """CIDR for the virtual network ``default``: a /20 of its own per sandbox."""
         return IPv4Network((f"10.{224 + self.slot // 16}.{self.slot % 16 * 16}.0", 20))
+
+    @property
+    def pod_network(self) -> IPv4Network:
+        """CIDR of all pods of real nodes, a /21: each node has a /24 of it."""
+        return IPv4Network((f"10.{240 + self.slot // 32}.{self.slot % 32 * 8}.0", 21))
 
     def loopback(self, index: int = 1) -> IPv4Address:
         """Return a loopback address that only this sandbox uses, so that fixed ports never clash."""
@@ -188,6 +196,7 @@ class Layout:
             name=name,
             index=index,
             address=self.fabric[index],
+            pods=tuple(self.pod_network.subnets(new_prefix=24))[index - 1],
             netns=own,
             cgroup=own,
             port=f"p-{name}",

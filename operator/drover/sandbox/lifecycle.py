@@ -6,28 +6,24 @@ import os
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from functools import partial
 from pathlib import Path
 
-from drover.errors import Busy, OperatorError, Unsupported
+from drover.errors import Busy, InvalidSpec, OperatorError, Unsupported
 from drover.sandbox import (
-    binaries,
-    cache,
     controlplane,
-    guestimage,
-    images,
     install,
     node,
-    registration,
-    routes,
+    raising,
+    realnode,
     settings,
     slot,
     supervise,
     sweep,
 )
-from drover.sandbox.api import Api, connect
-from drover.sandbox.layout import Layout, Node
+from drover.sandbox.api import connect
+from drover.sandbox.layout import Layout
 from drover.sandbox.progress import Progress
+from drover.sandbox.raising import Raising
 from drover.sandbox.settings import Settings
 
 TOOLS = (
@@ -42,32 +38,53 @@ TOOLS = (
     "nsenter",
     "unshare",
 )
-NODE_DEADLINE = 30.0
+REAL_TOOLS = ("buildah", "mmdebstrap", "gcc", "nft")
 CONTENTS = ("bin", "etc", "etcd", "images", "nodes", "pki", "run", "kubeconfig", "settings.json", "lock")
 
 
-def require_machine() -> None:
+def require_machine(*, real: bool = False) -> None:
     """Refuse, saying what is missing, where no sandbox can be raised."""
     if os.geteuid() != 0:
         raise Unsupported("a sandbox needs root: its nodes are network and mount namespaces with a libvirtd each")
-    missing = [tool for tool in TOOLS if shutil.which(tool) is None]
+    missing = [tool for tool in (*TOOLS, *(REAL_TOOLS if real else ())) if shutil.which(tool) is None]
     if missing:
         raise Unsupported(f"missing on this machine: {', '.join(missing)}; run scripts/install-system-packages.sh")
+
+
+def require_real(state: Path, wanted: Settings) -> None:
+    """Refuse, saying why, what cannot be had with real nodes."""
+    if Path("/sys/fs/cgroup/cgroup.controllers").exists():
+        raise Unsupported("real nodes need control groups of version 1; use --kubelet Kwok (make up KUBELET=kwok)")
+    if any(state.is_relative_to(shared) for shared in realnode.SHARED):
+        raise Unsupported(f"real nodes have {', '.join(realnode.SHARED)} of their own: keep the sandbox elsewhere")
+    if not wanted.agents:
+        raise InvalidSpec("on real nodes the chart runs the agents; --no-agents needs --kubelet Kwok")
+
+
+def require_same(layout: Layout, wanted: Settings) -> None:
+    """Refuse to turn nodes of one kind into the other."""
+    before = settings.load(layout).kubelet
+    if settings.kept(layout) and before != wanted.kubelet:
+        raise InvalidSpec(f"the nodes of this sandbox are {before}; take it down before you ask for {wanted.kubelet}")
 
 
 async def up(state: Path, wanted: Settings, progress: Progress | None = None) -> Layout:
     """Raise a sandbox, or bring the one that is up to what is wanted; return where everything of it is."""
     shown = progress or Progress()
-    require_machine()
+    require_machine(real=wanted.real)
+    if wanted.real:
+        require_real(state.resolve(), wanted)
     layout = await claim(state.resolve())
     with _alone(layout):
+        require_same(layout, wanted)
         settings.save(layout, wanted)
         with shown.step(f"supervisor, and fabric {layout.fabric}"):
             await supervise.ensure(layout)
             await node.raise_fabric(layout)
             await asyncio.to_thread(controlplane.configure, layout)
+        await _drop_surplus(layout, wanted)
         async with connect(layout) as api:
-            await _raise(layout, api, wanted, shown)
+            await raising.everything(Raising(layout, api, wanted, shown))
     return layout
 
 
@@ -116,73 +133,15 @@ def _alone(layout: Layout) -> Iterator[None]:
         yield
 
 
-async def _raise(layout: Layout, api: Api, wanted: Settings, shown: Progress) -> None:
-    await _drop_surplus(layout, wanted)
-    nodes = layout.nodes(wanted.nodes)
-    served = asyncio.Event()
-    await asyncio.gather(
-        _control_plane(layout, api, shown, served),
-        _cluster(layout, api, wanted, shown, served),
-        _nodes(layout, nodes, shown),
-        _guest_image(layout, shown),
-    )
-    if wanted.drover:
-        await _drover(layout, api, wanted, shown)
-
-
-async def _control_plane(layout: Layout, api: Api, shown: Progress, served: asyncio.Event) -> None:
-    with shown.step("programs of the control plane"):
-        if not (binaries.kubernetes().ready and binaries.kwok().ready):
-            shown.note(f"building them once, about 5 minutes on two cores; log: {layout.log('build-kubernetes')}")
-        await asyncio.gather(binaries.provide_kubernetes(layout), binaries.provide_kwok(layout))
-    with shown.step(f"API server at {layout.api_url}"):
-        await supervise.keep(layout, controlplane.servers(layout))
-        await controlplane.ready(layout, api)
-    served.set()
-
-
-async def _cluster(layout: Layout, api: Api, wanted: Settings, shown: Progress, served: asyncio.Event) -> None:
-    await served.wait()
-    with shown.step("controller-manager, scheduler, kubelets"):
-        await supervise.keep(layout, (*controlplane.clients(layout), routes.component(layout)))
-        await asyncio.gather(*(registration.register(api, item, wanted) for item in layout.nodes(wanted.nodes)))
-        installing = [_install(layout, api, wanted)] if wanted.drover else []
-        await asyncio.gather(controlplane.accounts(layout, api), *installing)
-        for item in layout.nodes(wanted.nodes):
-            await supervise.ready(layout, "kwok", partial(registration.ready, api, item), NODE_DEADLINE)
-
-
-async def _install(layout: Layout, api: Api, wanted: Settings) -> None:
-    await install.apply_definitions(layout, api)
-    await install.start(layout, api, wanted)
-
-
-async def _nodes(layout: Layout, nodes: tuple[Node, ...], shown: Progress) -> None:
-    with shown.step(f"{len(nodes)} emulated hypervisor hosts"):
-        capabilities = cache.root() / "qemu-capabilities"
-        await asyncio.gather(*(node.raise_node(layout, item, capabilities) for item in nodes))
-
-
-async def _guest_image(layout: Layout, shown: Progress) -> None:
-    with shown.step("guest image tiny"):
-        await guestimage.provide(layout)
-        await supervise.keep(layout, [images.component(layout)])
-
-
-async def _drover(layout: Layout, api: Api, wanted: Settings, shown: Progress) -> None:
-    with shown.step("controller and agents"):
-        await install.ready(layout, api, wanted)
-    if wanted.has_guest:
-        with shown.step("vm/hello of manifests/examples/quickstart.yaml"):
-            await install.quickstart(layout, api)
-
-
 def component_names(layout: Layout, wanted: Settings) -> set[str]:
     """Return the names of all components that a sandbox of these settings has."""
     nodes = layout.nodes(wanted.nodes)
-    names = {item.name for item in (*controlplane.servers(layout), *controlplane.clients(layout))}
+    clients = controlplane.clients(layout, real=wanted.real)
+    names = {item.name for item in (*controlplane.servers(layout), *clients)}
     names |= {"routes", "images"} | {item.name for item in nodes} | {f"libvirtd-{item.name}" for item in nodes}
-    if wanted.drover:
+    if wanted.real:
+        names |= {name for item in nodes for name in realnode.names(item)}
+    elif wanted.drover:
         names |= {install.controller_name(index) for index in range(1, wanted.controllers + 1)}
         names |= {install.agent_name(item) for item in nodes if wanted.agents}
     return names

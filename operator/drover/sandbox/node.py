@@ -10,6 +10,7 @@ from drover.sandbox import supervise
 from drover.sandbox.command import run
 from drover.sandbox.component import Component
 from drover.sandbox.layout import DATA, IMAGE_HOST, MAXIMUM_NODES, Layout, Node
+from drover.sandbox.settings import Kubelet
 
 READY_DEADLINE = 40.0
 CONTROLLERS = ("cpu", "cpuacct", "cpuset", "memory", "blkio")
@@ -63,6 +64,12 @@ def hosts_file(layout: Layout, node: Node) -> str:
     return "\n".join(lines) + "\n"
 
 
+def pod_routes(layout: Layout, node: Node) -> str:
+    """Return the `ip` commands by which a node finds the pods of all others."""
+    others = (other for other in layout.nodes(MAXIMUM_NODES) if other != node)
+    return "".join(f"route add {other.pods} via {other.address}\n" for other in others)
+
+
 def host_uuid(layout: Layout, node: Node) -> str:
     """Return the node's host UUID: migration refuses two hosts of one UUID."""
     return f"00000000-0000-4000-8000-{layout.slot:04x}{node.index:08x}"
@@ -77,6 +84,7 @@ def furnish(layout: Layout, node: Node, capabilities: Path) -> None:
         (node.root / name).mkdir(parents=True, exist_ok=True)
     (node.root / "hosts").write_text(hosts_file(layout, node))
     (node.root / "resolv.conf").write_text("")
+    (node.root / "routes").write_text(pod_routes(layout, node))
     (node.root / "etc" / "libvirtd.conf").write_text(LIBVIRTD_CONFIGURATION.format(uuid=host_uuid(layout, node)))
     controllers = ", ".join(f'"{name}"' for name in usable_controllers())
     (node.root / "etc" / "qemu.conf").write_text(QEMU_CONFIGURATION.format(controllers=controllers))
@@ -97,10 +105,11 @@ def usable_controllers() -> tuple[str, ...]:
     return tuple(name for name in CONTROLLERS if (top / name / "cgroup.procs").exists())
 
 
-def components(layout: Layout, node: Node) -> tuple[Component, ...]:
+def components(layout: Layout, node: Node, kubelet: Kubelet = "Kwok") -> tuple[Component, ...]:
     """Return the node itself and its libvirtd."""
     address = IPv4Interface((node.address, layout.fabric.prefixlen))
-    boot = (node.name, node.root, node.netns, node.cgroup, layout.switch, node.port, address, layout.address)
+    own = (node.name, node.root, node.netns, node.cgroup)
+    boot = (*own, layout.switch, node.port, address, layout.address, kubelet)
     off = (node.netns, node.cgroup, layout.switch, node.port)
     host = Component(
         name=node.name,
@@ -118,10 +127,10 @@ def inside(node: Node, name: str, command: tuple[str, ...], environment: tuple[t
     return Component(name=name, command=command, environment=environment, node=node.name, cgroup=node.cgroup)
 
 
-async def raise_node(layout: Layout, node: Node, capabilities: Path) -> None:
+async def raise_node(layout: Layout, node: Node, capabilities: Path, kubelet: Kubelet = "Kwok") -> None:
     """Power a node on and wait until its libvirtd answers."""
     await asyncio.to_thread(furnish, layout, node, capabilities)
-    await supervise.keep(layout, components(layout, node))
+    await supervise.keep(layout, components(layout, node, kubelet))
     await supervise.ready(layout, f"libvirtd-{node.name}", lambda: answers(node), READY_DEADLINE)
     await asyncio.to_thread(remember_capabilities, node, capabilities)
 

@@ -14,7 +14,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
-from drover.sandbox.layout import Layout
+from drover.sandbox.layout import API_SERVICE, MAXIMUM_NODES, Layout, Node
 
 LIFETIME = dt.timedelta(days=3650)
 SKEW = dt.timedelta(hours=24)  # tests move clocks
@@ -45,18 +45,25 @@ class Pair:
 def subjects(layout: Layout) -> tuple[Subject, ...]:
     """Return everyone who needs a certificate in this sandbox."""
     here = (layout.address, layout.loopback(), ipaddress.IPv4Address("127.0.0.1"))
-    service = ipaddress.IPv4Address("10.96.0.1")
     return (
-        Subject("apiserver", "kube-apiserver", names=SERVER_NAMES, addresses=(*here, service)),
+        Subject("apiserver", "kube-apiserver", names=SERVER_NAMES, addresses=(*here, API_SERVICE)),
         Subject("admin", "admin", MASTERS),
         Subject("sandbox", "drover-sandbox", MASTERS),
         Subject("kwok", "kwok", MASTERS),
         Subject("kube-controller-manager", "system:kube-controller-manager"),
         Subject("kube-scheduler", "system:kube-scheduler"),
+        Subject("kube-proxy", "system:kube-proxy"),
+        Subject("kubelet-client", "kube-apiserver", MASTERS),
+        *(kubelet(item) for item in layout.nodes(MAXIMUM_NODES)),
         Subject("front-proxy", "front-proxy-client", authority="front-ca"),
         Subject("etcd", "etcd", authority="etcd-ca", names=("localhost",), addresses=here),
         Subject("etcd-client", "kube-apiserver", authority="etcd-ca"),
     )
+
+
+def kubelet(node: Node) -> Subject:
+    """Return the subject of a node's kubelet, as the API server knows the kubelets of nodes."""
+    return Subject(f"kubelet-{node.name}", f"system:node:{node.name}", "system:nodes")
 
 
 def make(layout: Layout) -> None:

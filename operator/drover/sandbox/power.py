@@ -3,7 +3,7 @@
 from contextlib import suppress
 
 from drover.errors import OperatorError
-from drover.sandbox import control, node, registration, supervise
+from drover.sandbox import control, node, registration, settings, supervise
 from drover.sandbox.api import connect
 from drover.sandbox.layout import Layout, Node
 
@@ -40,6 +40,8 @@ async def heal(layout: Layout, name: str) -> None:
 
 
 async def _set_kubelet(layout: Layout, found: Node, *, alive: bool) -> None:
+    if settings.load(layout).real:
+        return  # it lives and dies with its node
     # Without an API server there is nobody to tell: then its absence is what the test is about.
     with suppress(OperatorError):
         async with connect(layout) as api:

@@ -4,10 +4,13 @@ import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from typing import Literal
 
 from drover.sandbox.layout import Layout
 
 FILE = "settings.json"
+
+Kubelet = Literal["Real", "Kwok"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,7 +20,9 @@ class Settings:
     ``nodes`` is the number of emulated hypervisor hosts, ``controllers`` that of the controller's replicas. Without
     ``drover`` there are only a control plane and nodes; without ``agents`` nobody looks after the nodes; with
     ``quickstart`` the example is applied and its guest waited for. ``environment`` is added to that of controllers
-    and agents. ``cpu``, ``memory`` and ``pods`` are what each node declares to the scheduler.
+    and agents. ``kubelet`` says what the nodes are: Real runs containers, Drover among them as its chart installs it;
+    Kwok only says that it does, and Drover runs as processes of the checkout. ``cpu``, ``memory`` and ``pods`` are what
+    each node of Kwok declares to the scheduler; a real one declares what the machine has.
     """
 
     nodes: int = 1
@@ -26,9 +31,15 @@ class Settings:
     agents: bool = True
     quickstart: bool = True
     environment: dict[str, str] = field(default_factory=dict)
+    kubelet: Kubelet = "Real"
     cpu: str = "32"
     memory: str = "64Gi"
     pods: int = 500
+
+    @property
+    def real(self) -> bool:
+        """Whether the nodes run containers."""
+        return self.kubelet == "Real"
 
     @property
     def has_guest(self) -> bool:
@@ -39,6 +50,11 @@ class Settings:
 def load(layout: Layout) -> Settings:
     """Return the settings of the last ``up``, the defaults if there was none."""
     return merge(layout.state, {})
+
+
+def kept(layout: Layout) -> bool:
+    """Tell whether there was an ``up`` before."""
+    return (layout.state / FILE).exists()
 
 
 def merge(state: Path, choices: Mapping[str, object]) -> Settings:

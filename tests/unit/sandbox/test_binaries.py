@@ -4,7 +4,7 @@ import pytest
 
 from drover.errors import Unsupported
 from drover.sandbox import binaries
-from drover.sandbox.layout import CONTROLPLANE_SOURCE, Layout
+from drover.sandbox.layout import Layout
 
 
 def install(directory: Path, *names: str) -> Path:
@@ -61,6 +61,25 @@ async def test_kubectl_is_bound_to_the_sandbox(monkeypatch: pytest.MonkeyPatch, 
 
 
 def test_the_version_built_is_the_version_told() -> None:
-    required = (CONTROLPLANE_SOURCE / "go.mod").read_text()
+    required = (binaries.CONTROLPLANE.source / "go.mod").read_text()
 
     assert f"k8s.io/kubernetes v{binaries.KUBERNETES_VERSION}\n" in required
+
+
+def test_helm_and_containerd_are_built_at_the_versions_told() -> None:
+    assert f"helm.sh/helm/v3 v{binaries.HELM_VERSION}" in (binaries.HELM.source / "go.mod").read_text()
+    assert {"kubelet", "kube-proxy"} <= set(binaries.CONTROLPLANE.links)
+
+
+@pytest.mark.parametrize(
+    "module", [binaries.CONTROLPLANE, binaries.NODE, binaries.HELM], ids=lambda module: module.name
+)
+def test_every_dependency_of_a_module_is_pinned(module: binaries.Module) -> None:
+    assert (module.source / "go.sum").stat().st_size > 10_000
+
+
+def test_only_real_nodes_need_their_programs(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    install(tmp_path / "path", *binaries.PROGRAMS, "kwok")
+
+    assert binaries.ready(nodes=False)
+    assert not binaries.ready(nodes=True)

@@ -62,10 +62,25 @@ def test_a_missing_object_has_no_condition() -> None:
 @pytest.mark.parametrize(
     ("settings", "present", "absent"),
     [
-        pytest.param(Settings(nodes=2, controllers=2), {"n2", "agent-n2", "controller-2"}, {"n3"}, id="two of each"),
-        pytest.param(Settings(drover=False), {"libvirtd-n1"}, {"agent-n1", "controller"}, id="without drover"),
-        pytest.param(Settings(agents=False), {"controller", "n1"}, {"agent-n1"}, id="without agents"),
-        pytest.param(Settings(nodes=0), {"etcd", "kwok"}, {"n1", "libvirtd-n1"}, id="control plane alone"),
+        pytest.param(
+            Settings(nodes=2, controllers=2, kubelet="Kwok"),
+            {"kwok", "n2", "agent-n2", "controller-2"},
+            {"n3", "kubelet-n1"},
+            id="two of each",
+        ),
+        pytest.param(
+            Settings(drover=False, kubelet="Kwok"), {"libvirtd-n1"}, {"agent-n1", "controller"}, id="without drover"
+        ),
+        pytest.param(Settings(agents=False, kubelet="Kwok"), {"controller", "n1"}, {"agent-n1"}, id="without agents"),
+        pytest.param(
+            Settings(nodes=0, kubelet="Kwok"), {"etcd", "kwok"}, {"n1", "libvirtd-n1"}, id="control plane alone"
+        ),
+        pytest.param(
+            Settings(nodes=1),
+            {"n1", "libvirtd-n1", "containerd-n1", "kubelet-n1", "kube-proxy-n1"},
+            {"kwok", "agent-n1", "controller", "kubelet-n2"},
+            id="real nodes",
+        ),
     ],
 )
 def test_a_sandbox_has_the_components_that_were_asked_for(

@@ -3,7 +3,7 @@
 # usage: node-enter.sh PID CGROUP COMMAND...
 pid=$1 cgroup=$2
 shift 2
-for procs in /sys/fs/cgroup/{cpu,cpuacct,cpuset,memory,blkio}/"$cgroup"/cgroup.procs; do
+for procs in /sys/fs/cgroup/*/"$cgroup"/cgroup.procs; do
   [ -e "$procs" ] && echo $$ > "$procs"
 done
 exec nsenter --target "$pid" --mount --uts --net --pid --cgroup -- "$@"

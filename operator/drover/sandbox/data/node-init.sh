@@ -1,8 +1,8 @@
 #!/bin/bash
 # Pid 1 of a node: mounts what must be private, opens the way for the machine to the guests, then reaps orphans.
-# usage: node-init.sh NAME DIRECTORY GATEWAY
+# usage: node-init.sh NAME DIRECTORY GATEWAY Real|Kwok
 set -eu
-name=$1 directory=$2 gateway=$3
+name=$1 directory=$2 gateway=$3 kubelet=$4
 
 hostname "$name"
 
@@ -10,13 +10,22 @@ hostname "$name"
 # Version 1 only: without any, as on a machine with version 2, libvirt runs guests outside control groups.
 mount -t tmpfs cgroup /sys/fs/cgroup
 while IFS=: read -r _ hierarchy _; do
-  case ",$hierarchy," in *,cpu,* | *,cpuacct,* | *,cpuset,* | *,memory,* | *,blkio,*) ;; *) continue ;; esac
-  mkdir "/sys/fs/cgroup/$hierarchy"
+  [ -n "$hierarchy" ] || continue # that of version 2
+  if [ "$kubelet" = Kwok ]; then
+    case ",$hierarchy," in *,cpu,* | *,cpuacct,* | *,cpuset,* | *,memory,* | *,blkio,*) ;; *) continue ;; esac
+  fi
+  mkdir "/sys/fs/cgroup/${hierarchy#name=}"
+  if [[ $hierarchy = name=* ]]; then # containerd keeps every container in systemd's own hierarchy too
+    mount -t cgroup -o "none,$hierarchy" cgroup "/sys/fs/cgroup/${hierarchy#name=}"
+    continue
+  fi
   mount -t cgroup -o "$hierarchy" cgroup "/sys/fs/cgroup/$hierarchy"
   for controller in ${hierarchy//,/ }; do
     [ -e "/sys/fs/cgroup/$controller" ] || ln -s "$hierarchy" "/sys/fs/cgroup/$controller"
   done
 done < /proc/self/cgroup
+
+[ "$kubelet" = Kwok ] || bash "$(dirname "$0")/node-real.sh" "$directory"
 
 # A private /etc/hosts and an empty resolv.conf: without them every start of a guest waits 10 s for the name server.
 mount --bind "$directory/hosts" /etc/hosts
@@ -29,6 +38,9 @@ for pair in run:/run/libvirt etc:/etc/libvirt lib:/var/lib/libvirt log:/var/log/
   mkdir -p -- "${pair#*:}"
   mount --bind "$directory/${pair%%:*}" "${pair#*:}"
 done
+
+cp -- "$directory/boot_id" /run/drover-boot-id
+[ "$kubelet" = Kwok ] || mount --make-rshared / # mounts made in pods are seen outside, as on any node
 
 echo 1 > /proc/sys/net/ipv4/ip_forward
 
