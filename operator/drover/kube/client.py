@@ -109,16 +109,18 @@ class Cluster:
         path = kind.path(body["metadata"].get("namespace", ""))
         return self._wrote(kind, checked(await self._transport.send(Request("POST", path, {}, content))))
 
-    async def apply(self, kind: Kind, key: Key, content: Body, *, manager: str, subresource: str = "") -> Body | None:
+    async def apply(
+        self, kind: Kind, key: Key, content: Body, *, manager: str, subresource: str = "", dry_run: bool = False
+    ) -> Body | None:
         """Take possession of what `content` holds, as field manager `manager`, and drop what we held before.
 
-        Creates what is not there, except through a subresource: that gives ``None``.
+        Creates what is not there, except through a subresource: that gives ``None``. A dry run stores nothing.
         """
         name = {"name": key.name} | ({"namespace": key.namespace} if key.namespace else {})
         metadata = {**content.get("metadata", {}), **name}
         body = {**content, "apiVersion": kind.api_version, "kind": kind.name, "metadata": metadata}
         path = kind.path(key.namespace, key.name, subresource)
-        query = {"fieldManager": manager, "force": "true"}
+        query = {"fieldManager": manager, "force": "true"} | ({"dryRun": "All"} if dry_run else {})
         return await self._write(kind, Request("PATCH", path, query, body, APPLY))
 
     async def replace(self, kind: Kind, body: Body) -> Body | None:
@@ -152,8 +154,15 @@ class Cluster:
 
     async def annotate(self, kind: Kind, meta: Meta, annotations: Mapping[str, str | None]) -> Body | None:
         """Set annotations of the object with this uid, remove those that are ``None``; gives ``None`` if it is gone."""
-        content = {"metadata": {"uid": meta.uid, "annotations": dict(annotations)}}
+        return await self._merge(kind, meta, {"annotations": dict(annotations)})
+
+    async def label(self, kind: Kind, meta: Meta, labels: Mapping[str, str | None]) -> Body | None:
+        """Do the same with labels."""
+        return await self._merge(kind, meta, {"labels": dict(labels)})
+
+    async def _merge(self, kind: Kind, meta: Meta, metadata: Mapping[str, Any]) -> Body | None:
         path = kind.path(meta.key.namespace, meta.key.name)
+        content = {"metadata": {"uid": meta.uid, **metadata}}
         answer = await self._transport.send(Request("PATCH", path, {}, content, MERGE_PATCH))
         # Kinds differ in the code for a uid that is not the object's: 409, or 422 as it cannot be changed.
         if isinstance(answer, Answer) and (answer.code == ABSENT or "uid" in answer.message.lower()):

@@ -13,7 +13,7 @@ import structlog
 from drover.api.kinds import Kind
 from drover.errors import Retryable
 from drover.kube.client import Cluster
-from drover.kube.errors import Rejected
+from drover.kube.errors import ApiFault, Rejected
 from drover.runtime.feed import Feed, Selection, SelectorIgnored
 from drover.runtime.mirror import Mirror, Watch
 from drover.runtime.store import Cached, Changed, Store
@@ -26,6 +26,8 @@ LISTEN_SECONDS = 5.0
 """How often the watches are asked whether they brought anything."""
 PROBE_SECONDS = 100.0
 """A watch that brings nothing for so long, not even a bookmark, has its kind compared, to see who is silent."""
+UNSELECTABLE = "field label not supported"
+"""How the API server words that a kind has no such selectable field."""
 log = structlog.stdlib.get_logger(__name__)
 
 
@@ -76,7 +78,10 @@ class Informer:
             mirror.learn(body)
 
     async def prime(self) -> None:
-        """List every kind; waits for the API server as long as it takes, but `MissingKind` when a kind is not there."""
+        """List every kind; waits for the API server as long as it takes.
+
+        `MissingKind` when a kind is not there, `UnknownField` when it cannot be selected by what it is watched by.
+        """
         outcomes = await asyncio.gather(*(self._load(mirror) for mirror in self._mirrors.values()))
         if missing := sorted(name for name in outcomes if name):
             raise _missing(*missing)
@@ -145,6 +150,8 @@ class Informer:
                     return mirror.name
                 log.warning("cannot list yet", kind=mirror.watch.kind.name, message=str(error))
                 await asyncio.sleep(RETRY_SECONDS)
+            except ApiFault as error:
+                raise mirror.unknown_field(str(error)) if UNSELECTABLE in str(error) else error from error
             else:
                 return ""
 
@@ -188,4 +195,4 @@ def _is_missing(error: Retryable) -> bool:
 
 
 def _missing(*names: str) -> MissingKind:
-    return MissingKind(f"the API server does not know {', '.join(names)}: apply Drover's CRDs first")
+    return MissingKind(f"the API server does not know {', '.join(names)}: run `drover crds apply`")

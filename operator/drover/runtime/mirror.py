@@ -23,6 +23,10 @@ FEW = 50
 log = structlog.stdlib.get_logger(__name__)
 
 
+class UnknownField(Exception):
+    """The API server does not select by a field that is watched by: a node's agent would see too much, or nothing."""
+
+
 class HistoryRewritten(Exception):
     """The cluster's past is not the one we saw, as after a restore of its data: only a fresh start helps."""
 
@@ -94,11 +98,18 @@ class Mirror(Generic[T]):
         async for page in self._cluster.pages(self.watch.kind, labels=self.watch.labels, fields=self.watch.fields):
             moment = page.resource_version
             for body in page.items:
+                if not selects("", self.watch.fields, body):
+                    raise self.unknown_field("it gave objects of others too")
                 present.add(read_meta(body).key)
                 self.learn(body)
         self._drop(present, moment)
         self.store.synced = True
         self.answered_at = time.monotonic()
+
+    def unknown_field(self, said: str) -> UnknownField:
+        """Say that the API server does not select by the fields of this watch."""
+        needed = "Kubernetes 1.31 or later, and the CRDs of this release (`drover crds apply`), are needed"
+        return UnknownField(f"the API server does not select {self.name} by {self.watch.fields}: {said}; {needed}")
 
     async def compare(self) -> None:
         """Drop from the store what is not in the cluster any more, and bring in what the watch did not."""

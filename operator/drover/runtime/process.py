@@ -12,8 +12,11 @@ from pydantic import ValidationError
 
 from drover.kube.connection import Misconfigured
 from drover.runtime.informer import MissingKind
+from drover.runtime.kinds import OutdatedKinds
 from drover.runtime.leader import LostLeadership
 from drover.runtime.logging import configure_logging
+from drover.runtime.mirror import UnknownField
+from drover.runtime.release import ForeignRelease
 from drover.runtime.settings import CommonSettings
 
 S = TypeVar("S", bound=CommonSettings)
@@ -22,7 +25,14 @@ Start = Callable[[S, asyncio.Event], Coroutine[Any, Any, None]]
 
 FAILED = 1
 MISCONFIGURED = 2
-EXIT_CODES: dict[type[BaseException], int] = {Misconfigured: MISCONFIGURED, MissingKind: 3, LostLeadership: 4}
+EXIT_CODES: dict[type[BaseException], int] = {
+    Misconfigured: MISCONFIGURED,
+    MissingKind: 3,
+    OutdatedKinds: 3,
+    LostLeadership: 4,
+    UnknownField: 5,
+    ForeignRelease: 6,
+}
 """What ends a process in an expected way: only its message is logged."""
 GRACE_SECONDS = 5.0
 """How long a process that was told to stop may take; then it is cancelled."""

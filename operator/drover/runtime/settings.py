@@ -70,6 +70,12 @@ class AgentSettings(CommonSettings):
     restart_backoff_reset_seconds: PositiveFloat = 600.0
     """A guest that ran for so long starts over with the shortest pause."""
     image_stall_seconds: PositiveFloat = 60.0
-    """A download that brings nothing for so long is begun again where it stopped."""
+    """A download that brings nothing, or too little, for so long is begun again where it stopped."""
+    image_least_rate: PositiveInt = 8192
+    """Bytes a second that a download must bring."""
+    image_hosts: Text = "*"
+    """Servers that images may be fetched from: names, *.names, addresses and networks, with commas between them. A * by
+    itself stands for every other server but those at loopback, link-local and cloud metadata addresses, which must be
+    listed to be asked."""
     image_timeout_seconds: PositiveFloat = 6 * 3600.0
     """A download or conversion that takes longer fails."""

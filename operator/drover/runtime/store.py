@@ -7,7 +7,11 @@ grow with every change of the kind, decide whose word is newer.
 from collections.abc import Callable, Iterable, Mapping
 from typing import Generic, Protocol, TypeVar
 
+import structlog
+
 from drover.state.resource import Key, Meta
+
+log = structlog.stdlib.get_logger(__name__)
 
 TOMBSTONES = 4096
 """Deletions that are remembered: late news of a deleted object comes within seconds."""
@@ -32,13 +36,13 @@ def version(resource_version: str) -> int:
 
 
 class Store(Generic[T]):
-    """All objects of one kind by name, by controlling owner and by the indexes given; not thread-safe."""
+    """All objects of one kind by name and by the indexes given; not thread-safe."""
 
     def __init__(self, indexes: Mapping[str, Callable[[T], str]] | None = None) -> None:
         self.synced = False
         """Whether a complete list has been taken in."""
         self._objects: dict[Key, T] = {}
-        self._read: dict[str, Callable[[T], str]] = {"": _owner, **(indexes or {})}
+        self._read: dict[str, Callable[[T], str]] = dict(indexes or {})
         self._indexes: dict[str, dict[str, dict[Key, None]]] = {name: {} for name in self._read}
         self._tombstones: dict[str, int] = {}
         self._subscribers: list[Changed[T]] = []
@@ -55,13 +59,13 @@ class Store(Generic[T]):
         """Names of all objects, as they were at the call."""
         return tuple(self._objects)
 
-    def owned_by(self, uid: str) -> tuple[T, ...]:
-        """Find the objects whose controlling owner has this uid."""
-        return self.by("", uid)
-
     def by(self, index: str, value: str) -> tuple[T, ...]:
         """Find the objects for which the index gives `value`."""
         return tuple(self._objects[key] for key in self._indexes[index].get(value, ()))
+
+    def values_of(self, index: str) -> Iterable[str]:
+        """All that the index gives for any object, as it was at the call."""
+        return tuple(self._indexes[index])
 
     def subscribe(self, callback: Changed[T]) -> None:
         """Have `callback` called with each change that is accepted."""
@@ -115,11 +119,14 @@ class Store(Generic[T]):
         else:
             self._objects[key] = new
         for callback in self._subscribers:
+            self._tell(callback, old, new)
+
+    def _tell(self, callback: Changed[T], old: T | None, new: T | None) -> None:
+        """Tell one of several; its failure must not keep the news from the others."""
+        try:
             callback(old, new)
-
-
-def _owner(cached: Cached) -> str:
-    return cached.meta.owner
+        except Exception:
+            log.exception("a subscriber failed", object=str((new or old).meta.key))  # type: ignore[union-attr]
 
 
 def _reindex(index: dict[str, dict[Key, None]], key: Key, old: str, new: str) -> None:

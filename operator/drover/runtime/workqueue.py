@@ -73,12 +73,6 @@ class WorkQueue(Generic[K]):
         return len(self._due)
 
     @property
-    def oldest_age(self) -> float:
-        """Seconds that the first key has been waiting for a worker; 0 when none is."""
-        since = self._oldest()
-        return 0.0 if since is None else self._clock() - since
-
-    @property
     def stall(self) -> float:
         """Seconds for which keys have been waiting although workers run and none was given one; 0 when all is well.
 

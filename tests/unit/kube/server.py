@@ -13,7 +13,12 @@ from aiohttp import web
 from drover.kube.client import Cluster
 from drover.kube.connection import Endpoint, Secret
 
-PLURALS = {"domains": "Domain", "leases": "Lease", "events": "Event"}
+PLURALS = {
+    "customresourcedefinitions": "CustomResourceDefinition",
+    "domains": "Domain",
+    "events": "Event",
+    "leases": "Lease",
+}
 
 
 @dataclass
@@ -102,8 +107,10 @@ async def serving(api: Api) -> AsyncIterator[Api]:
     await runner.setup()
     await web.TCPSite(runner, "127.0.0.1", 0).start()
     api.url = f"http://127.0.0.1:{runner.addresses[0][1]}"
-    yield api
-    await runner.cleanup()
+    try:
+        yield api
+    finally:
+        await runner.cleanup()
 
 
 @asynccontextmanager

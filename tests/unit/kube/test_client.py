@@ -189,3 +189,12 @@ async def test_annotations_of_what_is_gone_or_replaced_go_nowhere(code: int, rea
     api.refuse(code, reason, message)
     async with connected(api) as cluster:
         assert await cluster.annotate(DOMAIN, read_meta(machine()), {"drover.dev/a": None}) is None
+
+
+async def test_labels_are_merged_into_the_object_of_this_uid() -> None:
+    api = Api()
+    api.put(PATH, dict(machine()))
+    async with connected(api) as cluster:
+        await cluster.label(DOMAIN, read_meta(machine()), {"drover.dev/a": "b"})
+
+    assert api.requests[-1][3] == {"metadata": {"uid": "u", "labels": {"drover.dev/a": "b"}}}

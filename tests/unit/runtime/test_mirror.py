@@ -5,7 +5,7 @@ from tests.unit.runtime.objects import Thing, read_thing
 from drover.api.kinds import DOMAIN
 from drover.kube.client import Cluster
 from drover.runtime import mirror as module
-from drover.runtime.mirror import HistoryRewritten, Mirror, Watch
+from drover.runtime.mirror import HistoryRewritten, Mirror, UnknownField, Watch
 
 
 @pytest.fixture(autouse=True)
@@ -134,3 +134,11 @@ async def test_a_deletion_that_the_watch_brings_is_taken_in() -> None:
         mirrored.take(read_thing(api.objects[path("a")]), deleted=True)
 
     assert held(mirrored) == {}
+
+
+async def test_an_api_server_that_ignores_the_selector_is_found_out() -> None:
+    api = Api()
+    api.put(path("other"), {"spec": {"nodeName": "n2"}})
+    async with connected(api) as cluster:
+        with pytest.raises(UnknownField, match=r"does not select domains\.drover\.dev by spec\.nodeName=n1: it gave"):
+            await mirror(cluster).load()

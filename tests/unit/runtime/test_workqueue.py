@@ -122,18 +122,6 @@ def test_success_forgets_the_failures() -> None:
     assert ([*delays, queue.retry("a")], queue.failures("a")) == ([0.2, 0.4, 0.2], 1)
 
 
-def test_the_oldest_key_tells_its_age() -> None:
-    clock = Clock()
-    queue: WorkQueue[str] = WorkQueue(clock=clock)
-    queue.add("a")
-    clock.now += 7
-    queue.add("b")
-
-    assert queue.oldest_age == 7
-    queue.take()
-    assert queue.oldest_age == 0
-
-
 async def test_a_queue_stalls_when_workers_leave_keys_waiting_not_when_it_is_long() -> None:
     clock, gate = Clock(), asyncio.Event()
     queue: WorkQueue[int] = WorkQueue(clock=clock)
