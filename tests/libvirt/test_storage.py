@@ -47,6 +47,10 @@ async def test_a_pool_that_was_stopped_is_started_again(host: Host, pool: str, b
     assert (await host.ensure_pool(pool, "/pool")).name == pool
 
 
+async def test_our_pools_are_listed_by_the_names_that_they_have_with_us(host: Host, pool: str) -> None:
+    assert await host.pool_names() == (pool,)
+
+
 async def test_a_removed_pool_may_be_removed_again(host: Host, pool: str) -> None:
     await host.remove_pool(pool)
     await host.remove_pool(pool)

@@ -6,13 +6,14 @@ nodes' Leases. A guest is an entry in a table.
 
 import asyncio
 import json
-from collections.abc import AsyncGenerator, Iterable
+from collections.abc import AsyncGenerator, Iterable, Mapping
 from contextlib import aclosing, suppress
 from dataclasses import dataclass, field
 from typing import Any
 
 import aiohttp
 
+from drover import __version__
 from drover.api import kinds
 from drover.api.domain import DomainSpec
 from drover.api.kinds import Kind
@@ -22,6 +23,7 @@ from drover.kube.lease import Heartbeat
 from drover.kube.transport import open_session
 from drover.planning import names
 from drover.planning.record import live_machine
+from drover.planning.skew import API_LEVEL
 from drover.planning.times import stamp
 from drover.state.resource import Body, Key, pack, read_meta
 
@@ -43,6 +45,7 @@ class Guest:
     starts: int = 0
     restarts: int = 0
     resting: bool = False
+    policy: str = "Never"
     handled: tuple[str | None, str | None] = (None, None)
     live: dict[str, Any] | None = None
     timeline: dict[str, str] = field(default_factory=dict)
@@ -60,17 +63,31 @@ class Host:
 
 
 class FakeAgents:
-    """Act for all Domains of the given nodes; `launch` seconds pass between the order and the guest's start."""
+    """Act for all Domains of the given nodes; `launch` seconds pass between the order and the guest's start.
 
-    def __init__(self, cluster: Cluster, nodes: Iterable[str], *, launch: float = 0.0, beat: float = 10.0) -> None:
+    Each node's part is written by its client of `clients`, by `cluster` where it has none.
+    """
+
+    def __init__(
+        self,
+        cluster: Cluster,
+        nodes: Iterable[str],
+        *,
+        launch: float = 0.0,
+        beat: float = 10.0,
+        clients: Mapping[str, Cluster] | None = None,
+    ) -> None:
         self.hosts = {node: Host() for node in nodes}
         self.doubles: list[str] = []
         """Machines that were on twice at some moment."""
         self.muted: set[str] = set()
         """Nodes whose agent does nothing at all."""
+        self.discarded: list[str] = []
+        """Machines whose saved memory was thrown away because their Domain was deleted."""
         self.orphaning = False
         """Whether Domains are deleted only because their definition is: their guests go on."""
         self._cluster = cluster
+        self._clients = dict(clients or {})
         self._launch = launch
         self._beat = beat
         self._domains: dict[Key, Body] = {}
@@ -105,10 +122,36 @@ class FakeAgents:
         """Nodes on which a machine is on."""
         return [node for node, host in self.hosts.items() if uid in host.guests and host.guests[uid].state in ON]
 
+    def join(self, node: str, client: Cluster) -> None:
+        """Have a node's part written by another client."""
+        self._clients[node] = client
+
+    def power_off(self, node: str) -> None:
+        """Cut the power of a node: its guests end, its agent falls silent."""
+        self.muted.add(node)
+        for guest in self.hosts[node].guests.values():
+            if guest.state in ON:
+                self._end(guest, "HostFailure", "node")
+                guest.resting = guest.policy == "Never"
+                guest.reason = "RestartPolicy" if guest.resting else "Requested"
+
+    async def power_on(self, node: str, boot: str) -> None:
+        """Boot a node: it tells of its boot and that it lives, and only then does what it is told."""
+        found = await self._by(node).get(kinds.HYPERVISOR, Key("", node)) or {}
+        status = {**found.get("status", {}), "bootID": boot}
+        await self._by(node).apply(
+            kinds.HYPERVISOR, Key("", node), {"status": status}, manager=names.MANAGER_AGENT, subresource="status"
+        )
+        await Heartbeat(self._by(node), Key("drover-system", f"drover-node-{node}"), node).beat()
+        self.unmute(node)
+
     def unmute(self, node: str) -> None:
         """Let the agent of a node act again."""
         self.muted.discard(node)
         self._touch_all()
+
+    def _by(self, node: str) -> Cluster:
+        return self._clients.get(node, self._cluster)
 
     def _touch_all(self) -> None:
         for key in self._domains:
@@ -121,23 +164,29 @@ class FakeAgents:
         self._wake.set()
 
     async def _register(self, node: str) -> None:
-        await self._cluster.apply(kinds.HYPERVISOR, Key("", node), {"spec": {}}, manager=names.MANAGER_AGENT)
+        client = self._by(node)
+        await client.apply(kinds.HYPERVISOR, Key("", node), {"spec": {}}, manager=names.MANAGER_AGENT)
+        await self.tell(node)
+
+    async def tell(self, node: str, **changes: Any) -> None:
+        """Report a node, with other words than those of an agent of this release where they are given."""
         status = {
             "bootID": f"boot-{node}",
             "accelerator": "KVM",
             "pools": [{"name": "default", "ready": True, "capacity": "100Gi", "available": "100Gi"}],
             "networks": [{"name": "default", "ready": True}],
-        }
-        await self._cluster.apply(
+            "agentVersion": __version__,
+            "apiLevel": API_LEVEL,
+        } | changes
+        await self._by(node).apply(
             kinds.HYPERVISOR, Key("", node), {"status": status}, manager=names.MANAGER_AGENT, subresource="status"
         )
 
     async def _heartbeat(self, node: str, stop: asyncio.Event) -> None:
-        beat = Heartbeat(self._cluster, Key("drover-system", f"drover-node-{node}"), node)
         while not stop.is_set():
             if node not in self.muted:
                 with suppress(OperatorError):
-                    await beat.beat()
+                    await Heartbeat(self._by(node), Key("drover-system", f"drover-node-{node}"), node).beat()
             await asyncio.sleep(self._beat)
 
     async def _follow(self, kind: Kind, cache: dict[Key, Body]) -> None:
@@ -204,7 +253,7 @@ class FakeAgents:
         self._steer(guest, spec, host)
         status = self._status(body, guest, host)
         if pack(status) != pack(body.get("status", {})):
-            written = await self._cluster.apply(
+            written = await self._by(node).apply(
                 kinds.DOMAIN, key, {"status": status}, manager=names.MANAGER_AGENT, subresource="status"
             )
             if written is not None:
@@ -241,6 +290,7 @@ class FakeAgents:
         guest.reason = "Running" if guest.state == "Running" else "Requested"
         guest.handled = (spec.get("restartedAt"), spec.get("startedAt"))
         guest.starts += 1
+        guest.policy = spec["restartPolicy"]
         guest.resting = False
         guest.timeline = {"prepared": now, "started": now, "ready": now}
         guest.live = live_machine(DomainSpec.model_validate(spec)).model_dump(mode="json", by_alias=True)
@@ -296,13 +346,15 @@ class FakeAgents:
         meta = read_meta(body)
         guest = host.guests.get(body["spec"]["uuid"])
         if guest is not None and guest.epoch == body["spec"]["epoch"] and not self.orphaning:
+            if guest.state == "Hibernated":
+                self.discarded.append(body["spec"]["uuid"])
             del host.guests[body["spec"]["uuid"]]
         if names.FINALIZER_AGENT not in meta.finalizers:
             return
         if not all(self._is_bound(meta.key.namespace, disk, host) for disk in body["spec"]["disks"]):
             asyncio.get_running_loop().call_later(BIND_WAIT, self._touch, kinds.DOMAIN, meta.key)
             return
-        await self._cluster.remove_finalizer(kinds.DOMAIN, meta, names.FINALIZER_AGENT)
+        await self._by(body["spec"]["nodeName"]).remove_finalizer(kinds.DOMAIN, meta, names.FINALIZER_AGENT)
         self._domains.pop(meta.key, None)
         for disk in body["spec"]["disks"]:
             self._touch(kinds.VOLUME, Key(meta.key.namespace, disk["volume"]))
@@ -333,7 +385,7 @@ class FakeAgents:
         if named or names.FINALIZER_VOLUME not in meta.finalizers:
             return
         self.hosts[node].disks.discard(meta.uid)
-        await self._cluster.remove_finalizer(kinds.VOLUME, meta, names.FINALIZER_VOLUME)
+        await self._by(node).remove_finalizer(kinds.VOLUME, meta, names.FINALIZER_VOLUME)
         self._volumes.pop(key, None)
 
 

@@ -187,12 +187,18 @@ class FakeCluster:
         return await self._end(kind, self.etcd.put(kind, meta.key, found))
 
     async def annotate(self, kind: Kind, meta: Meta, annotations: Mapping[str, str | None]) -> Body | None:
+        return await self._merge(kind, meta, "annotations", annotations)
+
+    async def label(self, kind: Kind, meta: Meta, labels: Mapping[str, str | None]) -> Body | None:
+        return await self._merge(kind, meta, "labels", labels)
+
+    async def _merge(self, kind: Kind, meta: Meta, part: str, pairs: Mapping[str, str | None]) -> Body | None:
         await self._begin()
         found = self._same(kind, meta)
         if found is None:
             return None
-        merged = {**found["metadata"].get("annotations", {}), **annotations}
-        found["metadata"]["annotations"] = {name: value for name, value in merged.items() if value is not None}
+        merged = {**found["metadata"].get(part, {}), **pairs}
+        found["metadata"][part] = {name: value for name, value in merged.items() if value is not None}
         return await self._end(kind, self.etcd.put(kind, meta.key, found))
 
     def _same(self, kind: Kind, meta: Meta) -> Object | None:

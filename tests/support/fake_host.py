@@ -8,6 +8,7 @@ from typing import Any
 
 from drover.api.network import VirtualNetworkSpec
 from drover.errors import NotReady, OperatorError, Refused, Unavailable
+from drover.hypervisor.logs import Logs
 from drover.state.guest import Blueprint, Guest, GuestEvent, Record
 from drover.state.host import GuestSample, HostFacts, NetworkFacts, PoolFacts, Reservation, VolumeFile
 
@@ -31,6 +32,7 @@ class FakeHost:
     trouble: str = "not connected"
     fails: dict[str, OperatorError] = field(default_factory=dict)
     """What the next call of a verb runs into."""
+    logs: Logs = field(default_factory=lambda: Logs(Path("/state/logs")))
     listens: bool = False
     """Whether guests switch themselves off when they are asked to."""
 
@@ -158,6 +160,16 @@ class FakeHost:
         self._call("ensure_pool")
         self.pools[pool] = PoolFacts(pool, path, 200 * GIB, self.room)
         return self.pools[pool]
+
+    async def pool(self, pool: str) -> PoolFacts | None:
+        self._call("pool")
+        return self.pools.get(pool)
+
+    async def pool_names(self) -> tuple[str, ...]:
+        return tuple(self.pools)
+
+    async def network_names(self) -> tuple[str, ...]:
+        return tuple(self.networks)
 
     async def remove_pool(self, pool: str) -> None:
         self._call("remove_pool")

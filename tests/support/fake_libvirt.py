@@ -28,6 +28,9 @@ class FakeNetwork:
     def isActive(self) -> bool:  # noqa: N802
         return self.active
 
+    def name(self) -> str:
+        return text(parse(self.document), "name")
+
     def XMLDesc(self) -> str:  # noqa: N802
         return self.document
 
@@ -67,6 +70,9 @@ class FakeLibvirt:
         if found is None or found.undefined:
             raise make_error(libvirt.VIR_ERR_NO_NETWORK)
         return found
+
+    def listAllNetworks(self) -> list[FakeNetwork]:  # noqa: N802
+        return [*self.networks.values(), FakeNetwork("<network><name>default</name></network>")]
 
     def networkDefineXML(self, document: str) -> FakeNetwork:  # noqa: N802
         made = FakeNetwork(document)

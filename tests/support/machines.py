@@ -15,6 +15,7 @@ from drover.api.volume import StorageVolumeSpec, StorageVolumeStatus
 from drover.planning import names
 from drover.planning.catalog import Catalog
 from drover.planning.found import Found
+from drover.planning.node import Lost
 from drover.planning.resolve import Policy
 from drover.planning.view import (
     AddressView,
@@ -39,6 +40,12 @@ URL = "http://images.example/disk.qcow2"
 KERNEL_URL = "http://images.example/vmlinuz"
 INITRD_URL = "http://images.example/initrd"
 MAC = "02:00:00:00:00:01"
+SILENT = {"n1": Lost("uid-n1", fenced=False)}
+"""n1 gives no sign of life."""
+FENCED = {"n1": Lost("uid-n1", fenced=True)}
+"""Somebody says that it is off, too."""
+GONE = {"n1": Lost("", fenced=True)}
+"""Its Node object was removed."""
 
 
 def make_meta(name: str, namespace: str = SHOP, **changes: Any) -> Meta:

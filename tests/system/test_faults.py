@@ -1,9 +1,12 @@
 """Any process may die at any moment: no guest notices, and everything ends as its spec says."""
 
+import json
 import random
+import ssl
+import urllib.request
 
 import pytest
-from tests.system.world import BOOT, SOURCE, Machine, Tenant, World, eventually, hold, make_machine
+from tests.system.world import BOOT, SOURCE, Machine, Object, Tenant, World, eventually, hold, make_machine
 
 FAKETIME = "/usr/lib/x86_64-linux-gnu/faketime/libfaketime.so.1"
 COMPONENTS = ("controller", "agent-n1", "libvirtd-n1", "kube-apiserver", "etcd")
@@ -61,6 +64,32 @@ def test_guests_outlive_the_definition_of_their_domains(tenant: Tenant, world: W
     assert machine.boots() == 1
 
 
+def test_a_machine_applied_anew_takes_over_the_guest_that_was_left(tenant: Tenant, world: World) -> None:
+    spec = make_machine("web")
+    tenant.apply(spec)
+    machine = tenant.machine("web").ready()
+    uid, ip, node, uptime = machine.uid, machine.ip, machine.node, machine.uptime()
+    mac, volume = (
+        machine.status["addresses"][0]["mac"],
+        tenant.kubectl("get", "vol", "-o", "jsonpath={.items[*].metadata.uid}"),
+    )
+
+    world.kubectl("delete", "crd", "virtualmachines.drover.dev", "--timeout=90s")
+    hold("the guest runs on", lambda: uid in world.node(node, "virsh", "list", "--uuid"), 3)
+    eventually("the orphan to be told", lambda: uid in orphans(world, node), 60)
+    world.kubectl("apply", "--server-side", "-f", str(SOURCE.parent / "crds"))
+    eventually("machines again", lambda: world.try_kubectl("get", "vm").returncode == 0, 60)
+    tenant.apply(spec)
+
+    machine.ready(90)
+    assert (machine.uid != uid, machine.ip, machine.node, machine.status["guestUUID"]) == (True, ip, node, uid)
+    assert machine.status["addresses"][0]["mac"] == mac
+    assert tenant.kubectl("get", "vol", "-o", "jsonpath={.items[*].metadata.uid}") == volume
+    assert (machine.uptime() >= uptime, machine.boots()) == (True, 1)
+    machine.delete()
+    assert_nothing_left(world, tenant)
+
+
 def test_a_node_that_boots_without_the_api_starts_nothing(tenant: Tenant, world: World) -> None:
     machine = tenant.start(nodeSelector={"kubernetes.io/hostname": "n2"})
     uid = machine.uid
@@ -111,3 +140,46 @@ def shift_clock(world: World, jump: str) -> None:
     """Start controller and agents anew with a clock that is off by so much."""
     pairs = (f"LD_PRELOAD={FAKETIME}", f"FAKETIME={jump}", "DROVER_RESYNC_SECONDS=20")
     world.sandbox("up", *(word for pair in pairs for word in ("--set-env", pair)))
+
+
+def test_nothing_is_lost_when_watches_are_cut_and_what_they_missed_is_forgotten(tenant: Tenant, world: World) -> None:
+    gone = tenant.start("gone", nodeSelector={"kubernetes.io/hostname": "n1"})
+    uid, node = gone.uid, gone.node
+    world.sandbox("kill", "--signal", "STOP", "controller", "agent-n1", "agent-n2")
+    for thing in ("dom/gone-1", "vm/gone"):
+        tenant.kubectl("delete", thing, "--wait=false")
+        tenant.kubectl("patch", thing, "--type=merge", "-p", '{"metadata":{"finalizers":[]}}')
+    tenant.apply(make_machine("born", readinessProbe=None))
+
+    compact(world)
+    world.sandbox("kill", "kube-apiserver")
+    eventually("the API", lambda: world.try_kubectl("get", "vm").returncode == 0, 60)
+    world.sandbox("kill", "--signal", "CONT", "controller", "agent-n1", "agent-n2")
+
+    tenant.machine("born").ready(60)
+    eventually("the orphan to be told", lambda: uid in orphans(world, node), 90)
+    world.kubectl("annotate", "hv", node, f"drover.dev/remove-orphan={uid}")
+    eventually("the orphan to go", lambda: uid not in orphans(world, node), 60)
+    tenant.machine("born").delete()
+
+
+def orphans(world: World, node: str) -> list[str]:
+    """Uuids of a node's guests that no Domain speaks for."""
+    status = (world.get("hv", node) or {}).get("status", {})
+    return [each["uuid"] for each in status.get("orphans", [])]
+
+
+def compact(world: World) -> None:
+    """Have etcd forget all but the present."""
+    pki = world.state / "pki"
+    trust = ssl.create_default_context(cafile=str(pki / "etcd-ca.crt"))
+    trust.load_cert_chain(pki / "etcd-client.crt", pki / "etcd-client.key")
+    url = f"https://127.213.{world.address.split('.')[2]}.1:2379/v3/kv"
+
+    def call(verb: str, **words: object) -> Object:
+        request = urllib.request.Request(f"{url}/{verb}", json.dumps(words).encode())
+        with urllib.request.urlopen(request, context=trust, timeout=20) as answer:
+            return dict(json.load(answer))
+
+    now = call("range", key="AA==")["header"]["revision"]
+    call("compaction", revision=now, physical=True)

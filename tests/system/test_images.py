@@ -1,14 +1,17 @@
-"""Images that are not what they claim: a clear condition, nothing left on disk, another try."""
+"""Images that are not what they claim: a clear condition, nothing left on disk, another try when they are mended."""
 
 import struct
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import pytest
-from tests.system.world import Tenant, World, eventually, make_machine, make_object
+from tests.system.mischief import Behaviour, Mischief, belittle, raw_disk, served, slowly, stall, truncate, whole
+from tests.system.world import Machine, Object, Tenant, World, eventually, make_machine, make_object
 
 URL = "http://images.drover.internal"
 SIZE = 1 << 20
+GOOD = raw_disk(SIZE)
 
 
 def qcow2(*, backing: str = "", incompatible: int = 0) -> bytes:
@@ -20,49 +23,104 @@ def qcow2(*, backing: str = "", incompatible: int = 0) -> bytes:
     return (header + name).ljust(4 << 16, b"\0")
 
 
-BAD = {
-    "backing": (qcow2(backing="/etc/passwd"), {}, "HasBackingFile"),
-    "datafile": (qcow2(incompatible=4), {}, "HasDataFile"),
-    "html": (b"<!DOCTYPE html><html>not an image</html>" * 64, {}, "UnknownFormat"),
-    "checksum": (b"\0" * 510 + b"\x55\xaa" + b"\0" * 4096, {"checksum": "sha256:" + "0" * 64}, "ChecksumMismatch"),
+BAD: dict[str, tuple[bytes, Behaviour, str]] = {
+    "backing": (qcow2(backing="/etc/passwd"), whole, "HasBackingFile"),
+    "datafile": (qcow2(incompatible=4), whole, "HasDataFile"),
+    "html": (b"<!DOCTYPE html><html>not an image</html>" * 64, whole, "UnknownFormat"),
+    "checksum": (GOOD[::-1], whole, "ChecksumMismatch"),
+    "stalled": (GOOD, stall, "Stalled"),
+    "truncated": (GOOD, truncate, "Truncated"),
+    "belittled": (GOOD, belittle, "ChecksumMismatch"),
 }
 
 
-@pytest.fixture
-def served(world: World) -> Iterator[Path]:
-    """The directory that the image server offers to the nodes."""
-    folder = world.state / "images" / "bad"
-    folder.mkdir(exist_ok=True)
-    yield folder
-    for file in folder.iterdir():
-        file.unlink()
+def make_image(name: str, url: str, **more: str) -> Object:
+    """Write a disk image."""
+    source = {"type": "HTTP", "http": {"url": url}}
+    return make_object("VirtualMachineImage", name, {"type": "Disk", "source": source, **more})
+
+
+def image_condition(tenant: Tenant, name: str, kind: str = "Ready") -> Object:
+    """One condition of an image, empty when absent."""
+    status = (tenant.world.get("vmimage", name, tenant.namespace) or {}).get("status", {})
+    return next((dict(each) for each in status.get("conditions", []) if each["type"] == kind), {})
 
 
 @pytest.mark.parametrize("kind", BAD)
-def test_a_bad_image_is_named_and_leaves_nothing(tenant: Tenant, served: Path, kind: str) -> None:
-    content, more, reason = BAD[kind]
-    (served / kind).write_bytes(content)
-    source = {"type": "HTTP", "http": {"url": f"{URL}/bad/{kind}"}}
-    tenant.apply(make_object("VirtualMachineImage", kind, {"type": "Disk", "source": source, **more}))
+def test_a_bad_image_is_named_leaves_nothing_and_heals(tenant: Tenant, world: World, kind: str) -> None:
+    content, behave, reason = BAD[kind]
+    # Of its own for each: content that a node has is not fetched again.
+    good = raw_disk(SIZE, bytes([list(BAD).index(kind) + 1]))
+    checksum = {"checksum": Mischief(good, whole).digest} if reason == "ChecksumMismatch" else {}
+    with served(world, content, behave) as server:
+        tenant.apply(make_image(kind, server.url, **checksum))
+        tenant.apply(
+            make_machine("bad", disks=[{"name": "root", "image": kind, "size": "64Mi"}], restartPolicy="Never")
+        )
+        machine = tenant.machine("bad")
+        tells_of_trouble(machine, kind, reason)
+        assert ".part" not in world.node(machine.node, "ls", "-a", "/var/lib/drover/images")
 
-    tenant.apply(make_machine("bad", disks=[{"name": "root", "image": kind}]))
+        server.body, server.behave = good, whole
 
-    machine = tenant.machine("bad")
+        machine.ready(120)
+        eventually("the image", lambda: image_condition(tenant, kind).get("status") == "True", 30)
+
+
+def tells_of_trouble(machine: Machine, image: str, reason: str) -> None:
+    """Machine and image say what is wrong, the image also where."""
     eventually(reason, lambda: machine.condition("VolumesReady").get("reason") == reason, 60)
-    assert kind in machine.condition("VolumesReady")["message"]
-    left = tenant.world.node(machine.node, "ls", "/var/lib/drover/images")
-    assert ".part" not in left
+    assert image in machine.condition("VolumesReady")["message"]
+    tenant = machine.tenant
+    eventually(f"the image to say {reason}", lambda: image_condition(tenant, image).get("reason") == reason, 30)
+    ready = image_condition(tenant, image)
+    assert (ready["status"], machine.node in ready["message"]) == ("False", True)
 
 
-def test_an_image_that_appears_later_is_fetched_then(tenant: Tenant, served: Path) -> None:
-    source = {"type": "HTTP", "http": {"url": f"{URL}/bad/late"}}
-    tenant.apply(make_object("VirtualMachineImage", "late", {"type": "Disk", "source": source}))
+def test_a_download_whose_worker_dies_goes_on_where_it_was(tenant: Tenant, world: World) -> None:
+    with served(world, raw_disk(16 * SIZE, b"x"), slowly) as server:
+        tenant.apply(make_image("large", server.url))
+        tenant.apply(make_machine("large", disks=[{"name": "root", "image": "large", "size": "64Mi"}]))
+        machine = tenant.machine("large")
+        eventually("a node", lambda: machine.status.get("nodeName"), 30)
+        part = lambda: world.node(machine.node, "find", "/var/lib/drover/images", "-name", ".part-*", "-size", "+1M")  # noqa: E731
+        eventually("a part of it", part, 30)
+
+        workers = world.node(machine.node, "pgrep", "-f", "drover worker fetch").split()
+        world.node(machine.node, "kill", "-9", *workers)
+        server.behave = partial(slowly, pause=0)
+
+        machine.ready(120)
+        image = tenant.world.get("vmimage", "large", tenant.namespace) or {}
+        assert image["status"]["digest"] == server.digest
+        assert len(server.ranges) == 2
+        assert int(server.ranges[1].removeprefix("bytes=").removesuffix("-")) >= SIZE
+
+
+@pytest.mark.parametrize("url", ["http://127.0.0.1:8080/metrics", "http://169.254.169.254/latest/meta-data/"])
+def test_the_nodes_own_services_are_no_images(tenant: Tenant, url: str) -> None:
+    tenant.apply(make_image("inside", url))
+    tenant.apply(make_machine("inside", disks=[{"name": "root", "image": "inside"}]))
+
+    tells_of_trouble(tenant.machine("inside"), "inside", "HostNotAllowed")
+
+
+@pytest.fixture
+def late(world: World) -> Iterator[Path]:
+    """A file that the image server offers to the nodes once it is there."""
+    file = world.state / "images" / "late"
+    yield file
+    file.unlink(missing_ok=True)
+
+
+def test_an_image_that_appears_later_is_fetched_then(tenant: Tenant, late: Path) -> None:
+    tenant.apply(make_image("late", f"{URL}/late"))
     tenant.apply(make_machine("late", disks=[{"name": "root", "image": "late", "size": "64Mi"}]))
     machine = tenant.machine("late")
     eventually("HTTPStatus", lambda: machine.condition("VolumesReady").get("reason") == "HTTPStatus", 60)
     assert "404" in machine.condition("VolumesReady")["message"]
 
-    (served / "late").write_bytes((b"\0" * 510 + b"\x55\xaa").ljust(SIZE, b"\0"))
+    late.write_bytes(GOOD)
 
     machine.ready(120)
     digest = eventually(

@@ -3,13 +3,15 @@
 import asyncio
 import os
 from collections.abc import Sequence
+from contextlib import suppress
 from functools import partial
 
 from drover import __version__
-from drover.agent import measure
+from drover.agent import measure, strays
+from drover.agent.domain import UNSEEN_SECONDS
 from drover.agent.download import make_fetcher
 from drover.agent.gate import StartGate
-from drover.agent.heartbeat import make_heartbeat
+from drover.agent.heartbeat import announce, make_heartbeat
 from drover.agent.hypervisor import Hypervisors, News
 from drover.agent.image import Images
 from drover.agent.lastview import LastView
@@ -24,10 +26,12 @@ from drover.api.kinds import DOMAIN, HYPERVISOR, Kind
 from drover.hypervisor.host import Host, HostOptions
 from drover.kube.client import Cluster
 from drover.kube.connection import endpoint_from_environment
+from drover.kube.lease import Heartbeat
 from drover.metrics import registry
 from drover.metrics.agent import GuestMeters, watch_node, watch_queues
+from drover.planning import libvirt_trouble
 from drover.planning.restart import BackOff
-from drover.runtime import health
+from drover.runtime import health, kinds
 from drover.runtime.health import Health
 from drover.runtime.informer import Informer, Watch
 from drover.runtime.process import run_process, run_until
@@ -54,21 +58,24 @@ async def start(settings: AgentSettings, stop: asyncio.Event) -> None:
         connect(node, informer, queues)
         informer.subscribe(HYPERVISOR, lambda _old, _new: news.tell())
         meters = _measure(node, queues)
+        heartbeat = make_heartbeat(cluster, settings.namespace, settings.node_name)
         wake_all(node, queues)
         async with health.serve(settings.http_address, _health(node, informer, queues)), node.host:
             await run_until(
                 stop,
                 *(_work(node, queue, settings.workers) for queue in queues.values()),
                 *(node.survey.run(), node.survey.trim(), node.prober.run(), measure.run(node, meters)),
-                make_heartbeat(cluster, settings.namespace, settings.node_name).run(stop),
-                _follow(node, informer, queues, news, stop),
+                heartbeat.run(stop),
+                _follow(node, informer, queues, news, heartbeat, stop),
             )
             await node.images.close()
 
 
 async def _work(node: Node, reconciler: Reconciler, workers: int) -> None:
-    """Begin when libvirt answers; whoever has no libvirt waits for it for ever."""
-    await node.host.wait_connected()
+    """Begin when libvirt answers, or when it is time to say that it does not."""
+    with suppress(TimeoutError):
+        async with asyncio.timeout(UNSEEN_SECONDS):
+            await node.host.wait_connected()
     await reconciler.run(workers)
 
 
@@ -103,14 +110,21 @@ def make_node(settings: AgentSettings, informer: Informer, cluster: Cluster, new
 
 
 async def _follow(
-    node: Node, informer: Informer, queues: dict[Kind, Reconciler], news: News, stop: asyncio.Event
+    node: Node,
+    informer: Informer,
+    queues: dict[Kind, Reconciler],
+    news: News,
+    heartbeat: Heartbeat,
+    stop: asyncio.Event,
 ) -> None:
     """Follow the API server as soon as it has been read, and report to it."""
+    await announce(node, heartbeat)
+    await kinds.check(node.cluster)
     await informer.prime()
     node.orders.settle()
     wake_all(node, queues)
     hypervisors = Hypervisors(node, informer.store(HYPERVISOR), news)
-    await run_until(stop, hypervisors.run(), informer.run(stop))
+    await run_until(stop, hypervisors.run(), strays.run(node, queues), informer.run(stop))
 
 
 def _health(node: Node, informer: Informer, queues: dict[Kind, Reconciler]) -> Health:
@@ -121,7 +135,7 @@ def _health(node: Node, informer: Informer, queues: dict[Kind, Reconciler]) -> H
         },
         ready={
             "caches": lambda: "" if node.orders.primed else "not filled yet",
-            "libvirt": lambda: "" if node.host.connected else node.host.trouble,
+            "libvirt": lambda: "" if node.host.connected else libvirt_trouble.explain(node.host.trouble),
         },
         metrics=registry.render,
     )
@@ -143,7 +157,7 @@ def _measure(node: Node, queues: dict[Kind, Reconciler]) -> GuestMeters:
         lambda: {
             "known": node.survey.count,
             "running": len(node.survey.running),
-            "orphaned": len(node.survey.orphans),
+            "orphaned": len(node.survey.orphans or ()),
             "waiting": node.gate.waiting,
         }
     )

@@ -10,7 +10,7 @@ from drover.agent.node import Node
 from drover.agent.probe import Target
 from drover.agent.report import Reporter
 from drover.api.kinds import DOMAIN, VIRTUALMACHINE
-from drover.errors import Fatal, OperatorError, Retryable, Unavailable
+from drover.errors import Fatal, OperatorError, Refused, Retryable, Unavailable
 from drover.kube.definitions import kinds_removed
 from drover.metrics.agent import start_phase
 from drover.planning import names
@@ -61,16 +61,20 @@ class Domains:
         try:
             ended = await self._steps(work)
         except Unavailable as error:
-            await self._unseen(order, error)
+            if not self._node.host.connected:
+                error.delay = await self._unseen(order, "LibvirtUnavailable", str(error), UNSEEN_SECONDS)
+            raise
+        except Refused as error:
+            await self._unseen(order, error.reason, str(error), 0.0)
             raise
         return await self._report(work, ended)
 
-    async def _unseen(self, order: DomainView, error: Unavailable) -> None:
-        """Say, once it has lasted, that nothing can be said of the guest."""
-        if self._node.host.connected or not self._node.orders.primed:
-            return
-        status = unseen(order, str(error), now=self._node.cluster.now())
-        await self._reporter.report(order, status, patience=UNSEEN_SECONDS)
+    async def _unseen(self, order: DomainView, reason: str, why: str, patience: float) -> float | None:
+        """Say, once it has lasted, that nothing can be said of the guest; give the seconds until then."""
+        if not self._node.orders.primed:
+            return None
+        status = unseen(order, reason, why, now=self._node.cluster.now())
+        return await self._reporter.report(order, status, patience=patience)
 
     async def _steps(self, work: Work) -> Round:
         removed = await self._kinds_removed(work)
@@ -81,6 +85,7 @@ class Domains:
             if not decision.actions:
                 # Its turn may have come although it wants to start no more.
                 self._node.gate.leave(work.order.meta.key)
+                self._node.images.leave(work.order.meta.key)
                 return Round(decision, seen)
             ended = await _act(work, decision, seen)
             if ended.failed is not None or work.released:
@@ -146,6 +151,7 @@ class Domains:
     def _forget(self, key: Key) -> None:
         self._node.prober.forget(key)
         self._node.gate.leave(key)
+        self._node.images.leave(key)
         self._reporter.forget(key)
 
 

@@ -14,7 +14,7 @@ from drover.agent.orders import bound_here
 from drover.agent.workers import Wanted
 from drover.api.domain import DomainDisk, VolumeFact
 from drover.api.kinds import DOMAIN, VOLUME
-from drover.errors import NotReady, Refused
+from drover.errors import NotReady, Refused, Retryable, Unavailable
 from drover.metrics.agent import start_phase
 from drover.metrics.registry import wrote
 from drover.planning import domain_action as does
@@ -24,6 +24,7 @@ from drover.state.guest import Blueprint, Files, Kernel, Record
 from drover.state.host import Reservation
 from drover.state.objects import read_volume
 from drover.state.resource import Key
+from drover.translation.volume import path as file_path
 
 BIND_SECONDS = 0.5
 """How soon to look again whether the API knows that this node has a volume's data."""
@@ -142,10 +143,9 @@ async def _define(work: Work, action: does.Define) -> None:
 
 async def _blueprint(work: Work, record: Record) -> Blueprint:
     spec, node = work.order.spec, work.node
-    paths = (PurePosixPath(pools.path(node, disk.pool)) / f"{disk.volume_uid}.qcow2" for disk in spec.disks)
     files = Files(
-        disks=tuple(paths),
-        log=PurePosixPath(node.identity.state_dir / "logs" / f"{spec.uuid}.log"),
+        disks=tuple(file_path(pools.path(node, disk.pool), disk.volume_uid) for disk in spec.disks),
+        log=PurePosixPath(node.host.logs.path(spec.uuid)),
         kernel=_kernel(work),
     )
     return Blueprint(work.order.meta.key.namespace, spec, files, await node.host.facts(), record)
@@ -232,16 +232,27 @@ async def _check_bound(work: Work, disk: DomainDisk) -> None:
     node, key = work.node, Key(work.order.meta.key.namespace, disk.volume)
     if bound_here(node.orders.volume(key), disk.volume_uid):
         return
-    if node.orders.pool(disk.pool) is None:
-        return
-    await pools.ensure(node, disk.pool)
-    if await node.host.volume(disk.pool, disk.volume_uid) is None:
+    if node.orders.pool(disk.pool) is None or not await _may_be_here(work, disk):
         return
     body = await node.cluster.get(VOLUME, key)
     volume = view(read_volume(body)) if body else None
     if volume is None or volume.meta.uid != disk.volume_uid or volume.status.node_name == node.identity.name:
         return
     raise NotReady(f"volume {disk.volume} is not bound to this node yet", reason="VolumeNotBound", delay=BIND_SECONDS)
+
+
+async def _may_be_here(work: Work, disk: DomainDisk) -> bool:
+    """Whether this node has a volume's data, as far as its pool can be asked; nobody waits for a pool in vain."""
+    told = {fact.name: fact for fact in work.order.status.volumes or ()}.get(disk.volume)
+    try:
+        await pools.ensure(work.node, disk.pool)
+        return await work.node.host.volume(disk.pool, disk.volume_uid) is not None
+    except Unavailable:
+        raise
+    except Retryable:
+        if told is None or told.capacity_bytes is None:
+            return False
+        raise
 
 
 Act = Callable[[Work, Any], Awaitable[None]]

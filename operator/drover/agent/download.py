@@ -1,11 +1,11 @@
 """Fetching a file of an image, by a child process: `drover.agent.worker` is what runs there."""
 
 import asyncio
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from drover.agent.fetch.order import Result
+from drover.agent.fetch.order import Order, Result
 from drover.agent.workers import Fetcher, Wanted, run_child
 from drover.errors import Retryable
 from drover.runtime.settings import AgentSettings
@@ -16,10 +16,10 @@ def make_fetcher(settings: AgentSettings) -> Fetcher:
 
     async def fetch(wanted: Wanted, folder: Path) -> Result:
         told: dict[str, Any] = {}
-        words = tuple(_words(wanted, folder, settings.image_stall_seconds))
+        order = _order(wanted, folder, settings).to_json()
         try:
             async with asyncio.timeout(settings.image_timeout_seconds):
-                code = await run_child(words, told.update)
+                code = await run_child(("fetch",), order, told.update)
         except TimeoutError as error:
             raise Retryable(f"{wanted.image}: the download takes too long", reason="FetchTimeout") from error
         return _outcome(told, code, wanted)
@@ -27,13 +27,16 @@ def make_fetcher(settings: AgentSettings) -> Fetcher:
     return fetch
 
 
-def _words(wanted: Wanted, folder: Path, stall_seconds: float) -> Iterator[str]:
-    yield from ("fetch", "--url", wanted.artifact.url, "--directory", str(folder))
-    yield from ("--stall-seconds", str(stall_seconds))
-    if wanted.disk:
-        yield "--disk"
-    if wanted.artifact.checksum:
-        yield from ("--checksum", wanted.artifact.checksum)
+def _order(wanted: Wanted, folder: Path, settings: AgentSettings) -> Order:
+    return Order(
+        url=wanted.artifact.url,
+        directory=folder,
+        disk=wanted.disk,
+        checksum=wanted.artifact.checksum or "",
+        hosts=settings.image_hosts,
+        stall_seconds=settings.image_stall_seconds,
+        least_rate=settings.image_least_rate,
+    )
 
 
 def _outcome(told: Mapping[str, Any], code: int, wanted: Wanted) -> Result:

@@ -10,7 +10,7 @@ import structlog
 from drover import __version__
 from drover.agent.node import Node
 from drover.api.hypervisor import HypervisorStatus
-from drover.api.kinds import GROUP, HYPERVISOR
+from drover.api.kinds import GROUP, HYPERVISOR, NETWORK, POOL
 from drover.errors import OperatorError
 from drover.kube.errors import AlreadyExists
 from drover.metrics.registry import wrote
@@ -90,6 +90,7 @@ class Hypervisors:
         self._news.tell()
 
     async def _report(self, seen: HypervisorView) -> None:
+        self._miss_what_is_gone(seen)
         now = stamp(self._node.cluster.now())
         status = describe(await self._findings(), seen.status, now=now, generation=seen.meta.generation)
         if status == seen.status:
@@ -103,6 +104,16 @@ class Hypervisors:
         await self._node.cluster.apply(HYPERVISOR, self._key, content, manager=manager, subresource="status")
         wrote(HYPERVISOR.name, "status")
 
+    def _miss_what_is_gone(self, seen: HypervisorView) -> None:
+        """Say no more of pools and networks that were deleted before this agent was started."""
+        orders, shared, status = self._node.orders, self._node.shared, seen.status
+        if not orders.primed:
+            return
+        for kind, told, known in ((POOL, status.pools, shared.pools), (NETWORK, status.networks, shared.networks)):
+            names = {each.name for each in told or ()} - {key.name for key in orders.keys(kind)}
+            for name in names - known.keys():
+                shared.missed(known, name)
+
     async def _findings(self) -> Findings:
         node, host = self._node, await self._facts()
         return Findings(
@@ -112,7 +123,7 @@ class Hypervisors:
             host=host,
             domains=node.survey.count if node.survey.looked else None,
             orphans=node.survey.orphans,
-            images=node.images.held(),
+            images=node.images.reported(),
             pools=node.shared.pools,
             networks=node.shared.networks,
         )
@@ -128,7 +139,7 @@ class Hypervisors:
         """End a guest that no Domain speaks for; the order is taken off when it has been carried out."""
         node = self._node
         await node.survey.look()
-        if uuid in {orphan.uuid for orphan in node.survey.orphans}:
+        if uuid in {orphan.uuid for orphan in node.survey.orphans or ()}:
             log.warning("removing an orphan as asked", uuid=uuid)
             await node.host.destroy(uuid)
             await node.host.undefine(uuid)

@@ -1,25 +1,24 @@
 """Files of images in the node's cache: fetched once however many machines wait, each under the digest it has.
 
-Downloads and conversions run in child processes. What they leave is written down in an index, so that the node knows
-after a restart what it holds and where that came from.
+Downloads and conversions run in child processes. What cannot be fetched is tried again later, and told as long as a
+machine wants it.
 """
 
 import asyncio
-import json
 import time
 from collections.abc import Callable, Iterable
-from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import structlog
-from pydantic import TypeAdapter, ValidationError
 
-from drover.agent.fetch.order import PART, Result
+from drover.agent.fetch.order import Result
+from drover.agent.stock import Stock
 from drover.agent.workers import Fetcher, Wanted
 from drover.api.domain import Artifact
 from drover.api.hypervisor import HeldImage
 from drover.errors import NotReady, OperatorError, Retryable
+from drover.planning.hypervisor import pick_images
 from drover.planning.restart import BackOff
 from drover.state.resource import Key
 
@@ -27,48 +26,34 @@ log = structlog.stdlib.get_logger(__name__)
 RETRIES = BackOff(base=5.0, limit=300.0)
 FETCHES = 2
 """Files that are fetched at a time."""
+TURN_SECONDS = 300.0
+"""A fetch that takes longer lets others go first; its next turn is twice as long."""
 WAIT_SECONDS = 60.0
 """Who waits for a download is woken when it ends, and looks again after so long in any case."""
-UNFINISHED_SECONDS = 3600.0
-INDEX = "index.json"
-
-
-@dataclass(frozen=True, slots=True)
-class Held:
-    """A file in the cache."""
-
-    image: str
-    url: str
-    checksums: tuple[str, ...]
-    """Every checksum that it was found to have; the first is its sha256."""
-    disk: bool
-    file: str
-    size: int
-    format: str = ""
-    virtual_size: int | None = None
-
-    @property
-    def digest(self) -> str:
-        """sha256:… of the file as fetched."""
-        return self.checksums[0]
-
-
-_HELD = TypeAdapter(tuple[Held, ...])
+STALE_SECONDS = 30.0
+"""A new try that has lasted so long does better than the last one."""
+Identity = tuple[str, str, bool]
 
 
 @dataclass(slots=True)
 class Attempt:
     """A file that is being fetched, or could not be."""
 
+    wanted: Wanted
+    users: set[Key] = field(default_factory=set)
+    """Domains that want it."""
     waiting: set[Key] = field(default_factory=set)
+    """Those to be woken when this try ends."""
     task: asyncio.Task[None] | None = None
+    begun_at: float = 0.0
     failures: int = 0
     error: OperatorError | None = None
+    """Why the last try failed; kept while the next one is under way."""
     again_at: float = 0.0
 
 
 class Images:
-    """The cache in `folder`; calls `wake` with the Domains that waited for a file, `changed` when it holds another."""
+    """The cache in `folder`; calls `wake` with the Domains that waited for a file, `changed` when there is news."""
 
     def __init__(
         self,
@@ -78,69 +63,57 @@ class Images:
         wake: Callable[[Key], None],
         changed: Callable[[], None],
         clock: Callable[[], float] = time.monotonic,
+        turn_seconds: float = TURN_SECONDS,
     ) -> None:
-        self._folder = folder
+        self._stock = Stock(folder)
         self._fetch = fetch
         self._wake = wake
         self._changed = changed
         self._clock = clock
-        self._held: list[Held] = []
-        self._attempts: dict[tuple[str, str, bool], Attempt] = {}
+        self._turn = turn_seconds
+        self._attempts: dict[Identity, Attempt] = {}
         self._slots = asyncio.Semaphore(FETCHES)
+        self._in_line = 0
 
     def load(self) -> None:
-        """Read what the cache holds; forget what is not there any more."""
-        self._folder.mkdir(mode=0o711, parents=True, exist_ok=True)
-        self.sweep()
-        self._held = [held for held in self._read_index() if (self._folder / held.file).is_file()]
+        """Read what the cache holds."""
+        self._stock.load()
 
-    def sweep(self) -> None:
-        """Delete what was never finished and nobody has gone on with for long."""
-        oldest = time.time() - UNFINISHED_SECONDS
-        for part in self._folder.glob(f"{PART}*"):
-            with suppress(FileNotFoundError):
-                if part.stat().st_mtime < oldest:
-                    part.unlink()
-
-    def find(self, artifact: Artifact, *, disk: bool) -> Held | None:
-        """Find a file that has what the artifact asks for."""
-        for held in reversed(self._held):
-            fits = artifact.checksum in held.checksums if artifact.checksum else held.url == artifact.url
-            if fits and held.disk is disk and (self._folder / held.file).is_file():
-                return held
-        return None
+    def virtual_size(self, artifact: Artifact) -> int | None:
+        """Bytes that a guest sees of a disk in the cache, None when it is not there or does not say."""
+        held = self._stock.find(artifact, disk=True)
+        return held.virtual_size if held else None
 
     def path(self, artifact: Artifact, *, disk: bool) -> Path:
         """Path of a file; `NotReady` while the cache does not have it."""
-        held = self.find(artifact, disk=disk)
+        held = self._stock.find(artifact, disk=disk)
         if held is None:
             raise NotReady(f"{artifact.url} is not fetched yet", reason="Fetching")
-        return self._folder / held.file
+        return self._stock.folder / held.file
 
-    def held(self) -> tuple[HeldImage, ...]:
-        """What is reported of the cache: of each address what it gave last."""
-        latest = {held.url: held for held in self._held}
-        return tuple(
-            HeldImage(
-                image=held.image,
-                url=held.url,
-                digest=held.digest,
-                size=held.size,
-                format=held.format,
-                virtual_size=held.virtual_size,
-            )
-            for _, held in sorted(latest.items())
-        )
+    def reported(self) -> tuple[HeldImage, ...]:
+        """What is reported of the cache: of each address what it gave last, and why it does not give what is wanted."""
+        told = {held.url: held.told for held in self._stock}
+        for attempt in self._attempts.values():
+            if attempt.error is not None:
+                url = attempt.wanted.artifact.url
+                told[url] = _failing(told.get(url), attempt.wanted, attempt.error)
+        return pick_images(told.values())
 
     def want(self, key: Key, files: Iterable[Wanted]) -> None:
         """Have files fetched for a Domain; raises why they are not there yet, and wakes it when that changes."""
-        missing = [each for each in files if self.find(each.artifact, disk=each.disk) is None]
+        missing = [each for each in files if self._stock.find(each.artifact, disk=each.disk) is None]
+        self._leave(key, except_for={each.identity for each in missing})
         troubles = [trouble for each in missing if (trouble := self._await(key, each))]
         if troubles:
             raise troubles[0]
         if missing:
             names = ", ".join(sorted({each.image for each in missing}))
             raise NotReady(f"the node fetches {names}", reason="Fetching", delay=WAIT_SECONDS)
+
+    def leave(self, key: Key) -> None:
+        """Note that a Domain wants nothing at the moment: what nobody wants is not told any more."""
+        self._leave(key, except_for=frozenset())
 
     async def close(self) -> None:
         """End all downloads; what they fetched so far stays for the next try."""
@@ -149,69 +122,99 @@ class Images:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
 
-    def _await(self, key: Key, wanted: Wanted) -> OperatorError | None:
-        """Join those who wait for a file; gives the trouble with it while the next try is not due."""
-        attempt = self._attempts.setdefault(wanted.identity, Attempt())
-        attempt.waiting.add(key)
-        left = attempt.again_at - self._clock()
-        if attempt.task is not None:
-            return None
-        if attempt.error is not None and left > 0:
-            return Retryable(str(attempt.error), reason=attempt.error.reason, delay=left)
-        attempt.task = asyncio.create_task(self._fetch_one(wanted, attempt), name=f"fetch {wanted.artifact.url}")
-        return None
+    def _leave(self, key: Key, *, except_for: Iterable[Identity]) -> None:
+        for identity in [each for each, attempt in self._attempts.items() if key in attempt.users]:
+            if identity not in except_for:
+                self._attempts[identity].users.discard(key)
+                self._forget_unwanted(identity)
 
-    async def _fetch_one(self, wanted: Wanted, attempt: Attempt) -> None:
+    def _forget_unwanted(self, identity: Identity) -> None:
+        attempt = self._attempts[identity]
+        if not attempt.users and attempt.task is None:
+            del self._attempts[identity]
+            if attempt.error is not None:
+                self._changed()
+
+    def _await(self, key: Key, wanted: Wanted) -> OperatorError | None:
+        """Join those who wait for a file; gives the trouble with it until the next try gives hope."""
+        attempt = self._attempts.setdefault(wanted.identity, Attempt(wanted))
+        attempt.users.add(key)
+        attempt.waiting.add(key)
+        now = self._clock()
+        if attempt.task is None and now >= attempt.again_at:
+            attempt.begun_at = now
+            attempt.task = asyncio.create_task(self._fetch_one(attempt), name=f"fetch {wanted.image}")
+        left = (attempt.begun_at + STALE_SECONDS if attempt.task else attempt.again_at) - now
+        if attempt.error is None or left <= 0:
+            return None
+        return Retryable(str(attempt.error), reason=attempt.error.reason, delay=left)
+
+    async def _fetch_one(self, attempt: Attempt) -> None:
+        identity = attempt.wanted.identity
         try:
-            async with self._slots:
-                self._keep(wanted, await self._fetch(wanted, self._folder))
+            self._stock.keep(attempt.wanted, await self._in_turns(attempt.wanted))
         except OperatorError as error:
-            self._failed(wanted, attempt, error)
+            self._failed(attempt, error)
         except Exception as error:
             # Whatever it is: without a pause those who wait would ask again at once, for ever.
-            log.exception("fetch failed unexpectedly", url=wanted.artifact.url)
-            self._failed(wanted, attempt, Retryable(f"{type(error).__name__}: {error}", reason="FetchFailed"))
+            log.exception("fetch failed unexpectedly", image=attempt.wanted.image)
+            self._failed(attempt, Retryable(f"{type(error).__name__}: {error}", reason="FetchFailed"))
         else:
-            del self._attempts[wanted.identity]
+            del self._attempts[identity]
         finally:
             attempt.task = None
-            waiting, attempt.waiting = attempt.waiting, set()
-            for key in waiting:
-                self._wake(key)
+            self._ended(attempt)
 
-    def _failed(self, wanted: Wanted, attempt: Attempt, error: OperatorError) -> None:
+    def _ended(self, attempt: Attempt) -> None:
+        """Tell everybody that a try has ended, however it did."""
+        self._stock.sweep()
+        if attempt.wanted.identity in self._attempts:
+            self._forget_unwanted(attempt.wanted.identity)
+        self._changed()
+        waiting, attempt.waiting = attempt.waiting, set()
+        for key in waiting:
+            self._wake(key)
+
+    async def _in_turns(self, wanted: Wanted) -> Result:
+        """Fetch; a long one lets those go first that wait, and goes on where it stopped when it has a slot again."""
+        turn = self._turn
+        while True:
+            self._in_line += 1
+            try:
+                await self._slots.acquire()
+            finally:
+                self._in_line -= 1
+            try:
+                if (fetched := await self._one_turn(wanted, turn)) is not None:
+                    return fetched
+            finally:
+                self._slots.release()
+            turn *= 2
+
+    async def _one_turn(self, wanted: Wanted, seconds: float) -> Result | None:
+        """Fetch for so long, and on while nobody waits; None when it was stopped for others."""
+        task = asyncio.ensure_future(self._fetch(wanted, self._stock.folder))
+        try:
+            while True:
+                done, _ = await asyncio.wait({task}, timeout=seconds)
+                if done:
+                    return task.result()
+                if self._in_line:
+                    log.info("fetch makes way for others", image=wanted.image)
+                    return None
+        finally:
+            task.cancel()
+            await asyncio.wait({task})
+
+    def _failed(self, attempt: Attempt, error: OperatorError) -> None:
         attempt.failures += 1
         attempt.error = error
         attempt.again_at = self._clock() + RETRIES.delay(attempt.failures)
-        log.warning(
-            "fetch failed", url=wanted.artifact.url, image=wanted.image, reason=error.reason, message=str(error)
-        )
+        log.warning("fetch failed", image=attempt.wanted.image, reason=error.reason, message=str(error))
 
-    def _keep(self, wanted: Wanted, fetched: Result) -> None:
-        held = Held(
-            image=wanted.image,
-            url=wanted.artifact.url,
-            checksums=tuple(dict.fromkeys(each for each in (fetched.digest, wanted.artifact.checksum) if each)),
-            disk=wanted.disk,
-            file=fetched.file,
-            size=fetched.size,
-            format=fetched.format,
-            virtual_size=fetched.virtual_size,
-        )
-        self._held.append(held)
-        self._write_index()
-        self._changed()
 
-    def _read_index(self) -> list[Held]:
-        try:
-            return list(_HELD.validate_json((self._folder / INDEX).read_bytes()))
-        except FileNotFoundError:
-            return []
-        except ValidationError as error:
-            log.warning("the index of the image cache cannot be read", message=str(error))
-            return []
-
-    def _write_index(self) -> None:
-        part = self._folder / f"{PART}{INDEX}"
-        part.write_text(json.dumps(_HELD.dump_python(tuple(self._held), mode="json")), encoding="utf-8")
-        part.replace(self._folder / INDEX)
+def _failing(held: HeldImage | None, wanted: Wanted, error: OperatorError) -> HeldImage:
+    found = held or HeldImage(image=wanted.image, url=wanted.artifact.url)
+    message = str(error).removeprefix(f"{wanted.image}: ")[:1024]
+    trouble = {"wanted": wanted.artifact.checksum or "", "reason": error.reason, "message": message}
+    return found.model_copy(update=trouble)

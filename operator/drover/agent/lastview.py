@@ -48,7 +48,7 @@ class LastView:
             try:
                 content = json.loads(path.read_text(encoding="utf-8"))
                 if content["bootID"] == self.boot_id:
-                    yield read(content["object"])
+                    yield _whole(read(content["object"]))
             except (OSError, ValueError, KeyError, TypeError) as error:
                 log.warning("cannot read the last view", path=str(path), message=str(error))
 
@@ -68,6 +68,14 @@ class LastView:
     def _path(self, kind: Kind, key: Key) -> Path:
         # Names may be longer than a file's may be.
         return self.folder / kind.plural / f"{sha256(str(key).encode()).hexdigest()[:40]}.json"
+
+
+def _whole(found: AnyResource) -> AnyResource:
+    """Object to what another version of the agent wrote, and this one cannot read."""
+    spec, status = found.models
+    spec.model_validate_json(found.packed_spec)
+    status.model_validate_json(found.packed_status)
+    return found
 
 
 def body(found: AnyResource) -> Mapping[str, Any]:

@@ -15,12 +15,15 @@ async def reconcile(node: Node, key: Key) -> float | None:
     if network is None:
         if node.orders.primed:
             await node.host.remove_network(key.name)
-        node.shared.forget(node.shared.networks, key.name)
+        node.shared.missed(node.shared.networks, key.name)
         return None
-    if network.meta.deleting or (network.spec.node_selector and not node.orders.plugged_into(key.name)):
+    if network.meta.deleting:
+        return None
+    if network.spec.node_selector and not node.orders.plugged_into(key.name):
+        node.shared.missed(node.shared.networks, key.name)
         return None
     await ensure(node, key.name)
-    if node.orders.primed and not node.survey.orphans:
+    if node.orders.primed and node.survey.orphans == ():
         await _release_unused(node, key.name)
     return CHECK_SECONDS
 

@@ -15,13 +15,20 @@ async def reconcile(node: Node, key: Key) -> float | None:
     if pool is None:
         if node.orders.primed:
             await node.host.remove_pool(key.name)
-        node.shared.forget(node.shared.pools, key.name)
+        node.shared.missed(node.shared.pools, key.name)
         return None
-    known = key.name in node.shared.pools
-    if pool.meta.deleting or (pool.spec.node_selector and not known):
+    if pool.meta.deleting:
+        return None
+    if pool.spec.node_selector and not await _is_known(node, key.name):
+        node.shared.missed(node.shared.pools, key.name)
         return None
     await ensure(node, key.name)
     return CHECK_SECONDS
+
+
+async def _is_known(node: Node, name: str) -> bool:
+    """Whether a pool that only some nodes have is one of this node's: a machine needed it here."""
+    return node.shared.pools.get(name) is not None or await node.host.pool(name) is not None
 
 
 async def ensure(node: Node, name: str) -> PoolFacts:

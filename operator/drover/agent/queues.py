@@ -17,6 +17,8 @@ from drover.state.guest import GuestEvent
 from drover.state.resource import Key, Resource
 
 AnyResource = Resource[Any, Any]
+LOST_SECONDS = 1.0
+"""How long after the loss of libvirt its guests are looked for."""
 
 
 @dataclass(slots=True)
@@ -98,3 +100,7 @@ def _connected(node: Node, queues: dict[Kind, Reconciler], connected: bool) -> N
     node.changed()
     if connected:
         wake_all(node, queues)
+        return
+    for key in node.orders.keys(DOMAIN):
+        # Whoever it is lost for is told so if it does not come back.
+        queues[DOMAIN].queue.add_after(key, LOST_SECONDS)

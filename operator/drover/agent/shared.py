@@ -9,11 +9,11 @@ from drover.state.host import PoolFacts
 
 @dataclass(slots=True)
 class SharedThings:
-    """By name; `changed` is called when one is seen otherwise than before."""
+    """By name; None is what is not on this node. `changed` is called when one is seen otherwise than before."""
 
     changed: Callable[[], None]
-    pools: dict[str, Shared] = field(default_factory=dict)
-    networks: dict[str, Shared] = field(default_factory=dict)
+    pools: dict[str, Shared | None] = field(default_factory=dict)
+    networks: dict[str, Shared | None] = field(default_factory=dict)
 
     def saw_pool(self, name: str, *, facts: PoolFacts | None = None, trouble: str = "") -> None:
         """Note a pool."""
@@ -23,12 +23,11 @@ class SharedThings:
         """Note a network."""
         self._note(self.networks, name, Shared(trouble))
 
-    def forget(self, things: dict[str, Shared], name: str) -> None:
-        """Note that there is no such thing any more."""
-        if things.pop(name, None) is not None:
-            self.changed()
+    def missed(self, things: dict[str, Shared | None], name: str) -> None:
+        """Note that there is no such thing here."""
+        self._note(things, name, None)
 
-    def _note(self, things: dict[str, Shared], name: str, seen: Shared) -> None:
-        if things.get(name) != seen:
+    def _note(self, things: dict[str, Shared | None], name: str, seen: Shared | None) -> None:
+        if name not in things or things[name] != seen:
             things[name] = seen
             self.changed()

@@ -48,9 +48,9 @@ class Survey:
         return guest.record if guest else None
 
     @property
-    def orphans(self) -> tuple[Orphan, ...]:
-        """Guests for which no Domain speaks; none before the API server was read."""
-        return orphans(self._guests.values(), self._orders.epochs()) if self._orders.primed and self.looked else ()
+    def orphans(self) -> tuple[Orphan, ...] | None:
+        """Guests for which no Domain speaks; None while that is not known, as before the API server was read."""
+        return orphans(self._guests.values(), self._orders.epochs()) if self._orders.primed and self.looked else None
 
     def saw(self, uuid: str, guest: Guest | None) -> None:
         """Take in one guest as it was just looked at."""

@@ -45,8 +45,7 @@ async def _delete(node: Node, volume: VolumeView) -> None:
 async def ensure(node: Node, order: DomainView, disk: DomainDisk) -> VolumeFile:
     """Have a disk's file as the Domain asks for it, for a guest that is off."""
     file = await node.host.volume(disk.pool, disk.volume_uid)
-    image = node.images.find(disk.image.source, disk=True) if disk.image else None
-    size = image.virtual_size if image else None
+    size = node.images.virtual_size(disk.image.source) if disk.image else None
     step = plan(disk, file, had_data=_had_data(node, order, disk), image_bytes=size)
     if isinstance(step, (Create, Grow)):
         _check_fits(node, disk, step.size_bytes)

@@ -1,6 +1,7 @@
 """``drover worker``: long data work in a process of its own, which ends when the one that asked for it does.
 
-It tells how it gets on in JSON, one object a line, on its standard output; the last line is its result or its error.
+Its order comes on its standard input, because a command line can be read by everybody. It tells how it gets on in JSON,
+one object a line, on its standard output; the last line is its result or its error.
 """
 
 import argparse
@@ -11,11 +12,10 @@ import signal
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
-from pathlib import Path
 from typing import Any
 
 from drover.agent.fetch.disk import die_with_parent
-from drover.agent.fetch.order import Order, Trouble
+from drover.agent.fetch.order import Order, Trouble, from_json
 from drover.agent.fetch.process import fetch
 
 FAILED = 1
@@ -24,11 +24,10 @@ ADDRESS_SPACE_BYTES = 4 << 30
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Do one piece of work; give 0, or 1 when it failed."""
-    given = _parser().parse_args(arguments)
+    """Do one piece of work, told on the standard input; give 0, or 1 when it failed."""
+    _parser().parse_args(arguments)
     _confine()
-    order = Order(given.url, given.directory, given.disk, given.checksum, stall_seconds=given.stall_seconds)
-    return asyncio.run(_run(order))
+    return asyncio.run(_run(from_json(sys.stdin.buffer.read())))
 
 
 def _confine() -> None:
@@ -41,12 +40,7 @@ def _confine() -> None:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="drover worker", description=__doc__)
     verbs = parser.add_subparsers(required=True)
-    verb = verbs.add_parser("fetch", help="fetch a file into the image cache")
-    verb.add_argument("--url", required=True)
-    verb.add_argument("--directory", required=True, type=Path)
-    verb.add_argument("--checksum", default="", help="sha256:… or sha512:… that it must have")
-    verb.add_argument("--disk", action="store_true", help="it must be a disk; keep it as qcow2")
-    verb.add_argument("--stall-seconds", type=float, default=60.0)
+    verbs.add_parser("fetch", help="fetch a file into the image cache; the order comes as JSON on the standard input")
     return parser
 
 

@@ -40,13 +40,18 @@ Fetcher = Callable[[Wanted, Path], Awaitable[Result]]
 """Fetches a file into a folder; raises `Retryable` with the reason when it cannot."""
 
 
-async def run_child(words: Sequence[str], told: Callable[[dict[str, Any]], None]) -> int:
+async def run_child(words: Sequence[str], order: bytes, told: Callable[[dict[str, Any]], None]) -> int:
     """Run ``drover worker …`` to its end, handing on each thing that it tells; give its exit code.
 
-    A child whose caller is cancelled is ended first.
+    It is given its order on its standard input. A child whose caller is cancelled is ended first.
     """
     async with _child(words) as child:
+        assert child.stdin is not None
         assert child.stdout is not None
+        with suppress(ConnectionError):
+            child.stdin.write(order)
+            await child.stdin.drain()
+        child.stdin.close()
         async for line in child.stdout:
             with suppress(ValueError):
                 told(json.loads(line))
@@ -56,8 +61,8 @@ async def run_child(words: Sequence[str], told: Callable[[dict[str, Any]], None]
 @asynccontextmanager
 async def _child(words: Sequence[str]) -> AsyncIterator[asyncio.subprocess.Process]:
     command = (sys.executable, "-m", "drover", "worker", *words)
-    nothing, pipe = asyncio.subprocess.DEVNULL, asyncio.subprocess.PIPE
-    child = await asyncio.create_subprocess_exec(*command, stdin=nothing, stdout=pipe, limit=LINE_LIMIT)
+    pipe = asyncio.subprocess.PIPE
+    child = await asyncio.create_subprocess_exec(*command, stdin=pipe, stdout=pipe, limit=LINE_LIMIT)
     try:
         yield child
     finally:

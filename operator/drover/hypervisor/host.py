@@ -206,10 +206,6 @@ class Host:
             return await self._guest_agents.call(guests.ping, uuid, timeout_seconds)
         return False
 
-    async def serial_log(self, uuid: str) -> bytes:
-        """The last 64 KiB of the guest's serial output."""
-        return await asyncio.to_thread(self.logs.tail, uuid)
-
     async def trim_logs(self) -> None:
         """Cut every serial log that grew past twice its bound back to its last 64 KiB; call it every few seconds."""
         await asyncio.to_thread(self.logs.trim)
@@ -228,6 +224,10 @@ class Host:
     async def pool(self, pool: str) -> PoolFacts | None:
         """Sizes of an active pool; None when there is none."""
         return await self._libvirt.call(storage.pool, pool)
+
+    async def pool_names(self) -> tuple[str, ...]:
+        """Names of the StoragePools that libvirt has a pool of, active or not."""
+        return await self._libvirt.call(storage.names)
 
     async def remove_pool(self, pool: str) -> None:
         """Make libvirt forget the pool; its files stay."""
@@ -267,6 +267,10 @@ class Host:
         """
         async with self._networks[network]:
             return await self._libvirt.call(networks.ensure, network, spec, self._network(network))
+
+    async def network_names(self) -> tuple[str, ...]:
+        """Names of the VirtualNetworks that libvirt has a network of, active or not."""
+        return await self._libvirt.call(networks.names)
 
     async def remove_network(self, network: str) -> None:
         """Take the network down and forget it; `Busy` while guests use it."""

@@ -29,12 +29,6 @@ class Logs:
         """Where a guest's output goes."""
         return self.directory / f"{uuid}.log"
 
-    def tail(self, uuid: str) -> bytes:
-        """The end of a guest's output, empty without any."""
-        with contextlib.suppress(FileNotFoundError), _opened(self.path(uuid), os.O_RDONLY) as file:
-            return _end(file)
-        return b""
-
     def trim(self) -> None:
         """Cut back every file that grew too long."""
         with os.scandir(self.directory) as entries:

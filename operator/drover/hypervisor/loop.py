@@ -13,9 +13,14 @@ import libvirt
 @cache
 def ensure_event_loop() -> None:
     """Run the loop from now on; must come before the first connection is opened."""
-    libvirt.registerErrorHandler(_silent, None)
+    silence()
     libvirt.virEventRegisterDefaultImpl()
     threading.Thread(target=_run, name="libvirt-events", daemon=True).start()
+
+
+def silence() -> None:
+    """Keep libvirt from printing its errors: each comes as an exception too."""
+    libvirt.registerErrorHandler(_silent, None)
 
 
 def _run() -> None:
@@ -24,4 +29,4 @@ def _run() -> None:
 
 
 def _silent(context: object, error: object) -> None:
-    """Print nothing: every error comes as an exception too."""
+    """Print nothing."""

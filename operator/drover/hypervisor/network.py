@@ -31,6 +31,12 @@ def ensure(connection: libvirt.virConnect, network: str, spec: VirtualNetworkSpe
     return NetworkFacts(network, translation.bridge(network), active=True)
 
 
+def names(connection: libvirt.virConnect) -> tuple[str, ...]:
+    """List our networks by their VirtualNetworks' names."""
+    known = (translation.network(each.name()) for each in connection.listAllNetworks())
+    return tuple(name for name in known if name is not None)
+
+
 def remove(connection: libvirt.virConnect, network: str) -> None:
     """Take the network down and forget it."""
     known = found(connection.networkLookupByName, translation.name(network))

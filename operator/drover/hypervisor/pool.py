@@ -30,6 +30,12 @@ def pool(connection: libvirt.virConnect, pool: str) -> PoolFacts | None:
     return _facts(storage, pool) if storage is not None and storage.isActive() else None
 
 
+def names(connection: libvirt.virConnect) -> tuple[str, ...]:
+    """List our pools by their StoragePools' names."""
+    known = (translation.pool(storage.name()) for storage in connection.listAllStoragePools())
+    return tuple(name for name in known if name is not None)
+
+
 def active(connection: libvirt.virConnect, pool: str) -> libvirt.virStoragePool:
     """The pool in order to act on it."""
     storage = found(connection.storagePoolLookupByName, translation.name(pool))

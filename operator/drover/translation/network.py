@@ -30,6 +30,11 @@ def name(network: str) -> str:
     return f"{PREFIX}{network}"
 
 
+def network(name: str) -> str | None:
+    """The VirtualNetwork of a network of libvirt's, None of any other's."""
+    return name.removeprefix(PREFIX) if name.startswith(PREFIX) else None
+
+
 def bridge(network: str) -> str:
     """Interface of the network on the node: its name, or a start and a digest if over 15 characters."""
     plain = f"dr-{network}"

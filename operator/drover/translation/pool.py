@@ -10,6 +10,11 @@ def name(pool: str) -> str:
     return f"{PREFIX}{pool}"
 
 
+def pool(name: str) -> str | None:
+    """The StoragePool of a pool of libvirt's, None of any other's."""
+    return name.removeprefix(PREFIX) if name.startswith(PREFIX) else None
+
+
 def document(pool: str, path: str) -> str:
     """The pool's XML. Others may pass through the directory (QEMU has a user of its own) but not list it."""
     permissions = element("permissions", element("mode", "0711"))

@@ -1,5 +1,6 @@
 """The agent's way with a Domain, from order to report."""
 
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -9,7 +10,7 @@ from tests.support.domains import DISK, NIC
 from tests.unit.agent.world import KEY, UUID, World
 
 from drover.api.kinds import CRD, DOMAIN, VOLUME
-from drover.errors import InvalidSpec, NotReady, Retryable, Unavailable
+from drover.errors import InvalidSpec, NotReady, OperatorError, Refused, Retryable, Unavailable
 from drover.kube.definitions import kinds_removed
 from drover.planning import names
 from drover.state.resource import Key
@@ -340,7 +341,7 @@ async def test_a_domain_that_vanishes_stops_nothing(world: World) -> None:
     await world.node.survey.look()
 
     assert world.host.found[UUID].state == "Running"
-    assert [orphan.uuid for orphan in world.node.survey.orphans] == [UUID]
+    assert [orphan.uuid for orphan in world.node.survey.orphans or ()] == [UUID]
 
 
 async def test_a_domain_that_comes_back_takes_its_guest_over_again(world: World) -> None:
@@ -477,16 +478,59 @@ async def test_a_machine_that_asks_for_a_network_that_is_not_there_says_so(world
     assert world.condition("NetworkReady") == ("False", "NetworkNotFound")
 
 
+async def test_a_guest_whose_record_cannot_be_read_is_unknown_until_it_can(world: World) -> None:
+    await running(world)
+    world.host.fails["guest"] = Refused("the record of guest shop.web cannot be read", reason="RecordUnreadable")
+
+    with pytest.raises(Refused):
+        await world.reconcile()
+
+    assert (world.told.status.state, world.condition("Running")) == ("Unknown", ("Unknown", "RecordUnreadable"))
+    await world.reconcile()
+    assert world.condition("Running") == ("True", "Running")
+
+
 async def test_a_guest_that_cannot_be_seen_for_long_is_unknown(world: World) -> None:
     await running(world)
     world.host.connected = False
 
-    for _ in range(2):
-        with pytest.raises(Unavailable):
+    for delay in (40.0, None):
+        with pytest.raises(Unavailable) as away:
             await world.reconcile()
+        assert away.value.delay == delay
         world.pass_time(41)
 
     assert (world.told.status.state, world.condition("Running")) == ("Unknown", ("Unknown", "LibvirtUnavailable"))
     world.host.connected = True
     await world.reconcile()
     assert world.condition("Running") == ("True", "Running")
+
+
+async def going(world: World, **fails: OperatorError) -> None:
+    """Delete a Domain whose guest never was, while verbs fail."""
+    world.delete(DOMAIN, KEY)
+    world.host.fails |= fails
+    with suppress(OperatorError):
+        await world.reconcile()
+
+
+async def test_a_domain_whose_disk_was_never_made_does_not_wait_for_a_pool_that_is_broken(world: World) -> None:
+    world.order()
+    await going(world, ensure_pool=NotReady("no such directory", reason="PoolUnusable"))
+
+    assert (DOMAIN, KEY) not in world.etcd.objects
+
+
+async def test_a_domain_whose_disk_was_made_waits_until_it_can_be_looked_at(world: World) -> None:
+    await running(world)
+    await world.host.destroy(UUID)
+    await going(world, ensure_pool=NotReady("no such directory", reason="PoolUnusable"))
+
+    assert (DOMAIN, KEY) in world.etcd.objects
+
+
+async def test_a_domain_waits_for_libvirt_whatever_was_made(world: World) -> None:
+    world.order()
+    await going(world, ensure_pool=Unavailable("libvirt does not answer", reason="LibvirtUnavailable"))
+
+    assert (DOMAIN, KEY) in world.etcd.objects

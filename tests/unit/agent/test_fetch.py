@@ -1,5 +1,6 @@
 """Fetching a file: what arrives is what was asked for, or nothing is left of it."""
 
+import asyncio
 import resource
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -8,8 +9,9 @@ from typing import Any
 
 import pytest
 from tests.unit.agent import images
-from tests.unit.agent.webserver import Answer, content, cut, endless, rest, stall, status, website
+from tests.unit.agent.webserver import Answer, content, cut, drip, endless, rest, stall, status, website
 
+from drover.agent.fetch import body, disk
 from drover.agent.fetch.order import Order, Result, Trouble
 from drover.agent.fetch.process import fetch
 
@@ -17,7 +19,8 @@ RESUMABLE = {"Accept-Ranges": "bytes", "ETag": '"one"'}
 
 
 async def fetched(url: str, folder: Path, **wishes: Any) -> Result:
-    return await fetch(Order(url=url, directory=folder, **{"disk": False, **wishes}), lambda _done, _total: None)
+    order = Order(url=url, directory=folder, **{"disk": False, "hosts": "127.0.0.1", **wishes})
+    return await fetch(order, lambda _done, _total: None)
 
 
 async def refused(folder: Path, *answers: Answer, **wishes: Any) -> str:
@@ -48,7 +51,8 @@ async def test_a_kernel_is_kept_under_its_digest(tmp_path: Path) -> None:
         result = await fetched(site.url, tmp_path)
 
     digest = images.sha256(images.KERNEL).removeprefix("sha256:")
-    assert result == Result(f"sha256:{digest}", digest, len(images.KERNEL))
+    size = len(images.KERNEL)
+    assert result == Result(f"sha256:{digest}", digest, size, download_size=size)
     assert (tmp_path / digest).read_bytes() == images.KERNEL
     assert left(tmp_path) == [digest]
 
@@ -68,12 +72,12 @@ async def test_a_checksum_that_does_not_fit_leaves_nothing(tmp_path: Path, check
 
 
 async def test_a_qcow2_disk_is_kept_as_it_is(tmp_path: Path) -> None:
-    body = images.qcow2(tmp_path)
-    async with website(content(body)) as site:
+    sent = images.qcow2(tmp_path)
+    async with website(content(sent)) as site:
         result = await fetched(site.url, tmp_path, disk=True)
 
-    assert (result.format, result.virtual_size, result.size) == ("qcow2", 4 << 20, len(body))
-    assert (tmp_path / result.file).read_bytes() == body
+    assert (result.format, result.virtual_size, result.size) == ("qcow2", 4 << 20, len(sent))
+    assert (tmp_path / result.file).read_bytes() == sent
 
 
 async def test_a_raw_disk_is_kept_as_qcow2_under_the_digest_of_the_raw_one(tmp_path: Path) -> None:
@@ -96,7 +100,7 @@ async def test_a_file_that_is_there_already_stays_untouched(tmp_path: Path) -> N
 
 
 @pytest.mark.parametrize(
-    ("body", "reason"),
+    ("sent", "reason"),
     [
         pytest.param(b"<html><body>not found</body></html>" * 99, "UnknownFormat", id="a-web-page"),
         pytest.param(b"KDMV" + bytes(4096), "UnknownFormat", id="vmdk"),
@@ -106,8 +110,8 @@ async def test_a_file_that_is_there_already_stays_untouched(tmp_path: Path) -> N
         pytest.param(b"", "UnknownFormat", id="nothing"),
     ],
 )
-async def test_what_is_no_disk_is_refused_and_leaves_nothing(tmp_path: Path, body: bytes, reason: str) -> None:
-    assert await refused(tmp_path, content(body, **RESUMABLE), disk=True) == reason
+async def test_what_is_no_disk_is_refused_and_leaves_nothing(tmp_path: Path, sent: bytes, reason: str) -> None:
+    assert await refused(tmp_path, content(sent, **RESUMABLE), disk=True) == reason
     assert left(tmp_path) == []
 
 
@@ -170,13 +174,109 @@ async def test_a_part_that_is_longer_than_the_file_is_dropped(tmp_path: Path) ->
 
 
 @pytest.mark.parametrize(
+    "answer",
+    [
+        pytest.param(rest(images.KERNEL[::-1], tag='"two"'), id="another-tag"),
+        pytest.param(rest(images.KERNEL + b"more"), id="another-length"),
+        pytest.param(status(206), id="no-range"),
+        pytest.param(status(206, **{"Content-Range": "bytes 0-1/2"}), id="another-place"),
+    ],
+)
+async def test_what_is_no_rest_of_the_same_file_is_not_glued_to_its_beginning(tmp_path: Path, answer: Answer) -> None:
+    new = images.KERNEL[::-1]
+    answers = (cut(images.KERNEL, 5000, **RESUMABLE), answer, content(new, **RESUMABLE))
+    async with website(*answers) as site:
+        with pytest.raises(Trouble):
+            await fetched(site.url, tmp_path)
+        result = await fetched(site.url, tmp_path)
+
+    assert (tmp_path / result.file).read_bytes() == new
+
+
+async def test_a_rest_that_comes_in_pieces_is_put_together(tmp_path: Path) -> None:
+    answers = (cut(images.KERNEL, 5000, **RESUMABLE), rest(images.KERNEL, most=1000), rest(images.KERNEL))
+    async with website(*answers) as site:
+        for _ in range(2):
+            with pytest.raises(Trouble):
+                await fetched(site.url, tmp_path)
+        result = await fetched(site.url, tmp_path)
+
+    assert (tmp_path / result.file).read_bytes() == images.KERNEL
+    assert site.ranges == ["", "bytes=5000-", "bytes=6000-"]
+
+
+async def test_a_part_from_before_the_power_was_lost_is_not_gone_on_from(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with website(cut(images.KERNEL, 5000, **RESUMABLE), content(images.KERNEL)) as site:
+        with pytest.raises(Trouble):
+            await fetched(site.url, tmp_path)
+        boot = tmp_path.parent / "boot"
+        boot.write_text("another")
+        monkeypatch.setattr(body, "BOOT", boot)
+        await fetched(site.url, tmp_path)
+
+    assert site.ranges == ["", ""]
+
+
+async def test_a_whole_download_outlives_the_work_on_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    begun = asyncio.Event()
+
+    async def convert(_source: Path, _target: Path) -> None:
+        begun.set()
+        await asyncio.Event().wait()
+
+    async with website(content(images.RAW, **RESUMABLE), rest(images.RAW)) as site:
+        with monkeypatch.context() as patch:
+            patch.setattr(disk, "convert", convert)
+            task = asyncio.create_task(fetched(site.url, tmp_path, disk=True))
+            await begun.wait()
+            task.cancel()
+            await asyncio.wait({task})
+        result = await fetched(site.url, tmp_path, disk=True)
+
+    assert (site.ranges, result.digest) == (["", f"bytes={len(images.RAW) - 1}-"], images.sha256(images.RAW))
+    assert left(tmp_path) == [result.file]
+
+
+async def test_work_that_is_interrupted_leaves_nothing_that_no_server_would_go_on_from(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def convert(_source: Path, _target: Path) -> None:
+        raise asyncio.CancelledError
+
+    monkeypatch.setattr(disk, "convert", convert)
+    async with website(content(images.RAW)) as site:
+        with pytest.raises(asyncio.CancelledError):
+            await fetched(site.url, tmp_path, disk=True)
+
+    assert left(tmp_path) == []
+
+
+async def test_a_server_that_drips_is_given_up_and_its_part_kept(tmp_path: Path) -> None:
+    dripping = drip(images.KERNEL, 0.02, **RESUMABLE)
+
+    assert await refused(tmp_path, dripping, stall_seconds=0.2, least_rate=8192) == "Stalled"
+    assert len(left(tmp_path)) == 2
+
+
+async def test_a_slow_server_that_is_fast_enough_is_waited_for(tmp_path: Path) -> None:
+    async with website(drip(images.KERNEL[:60], 0.01)) as site:
+        result = await fetched(site.url, tmp_path, stall_seconds=0.2, least_rate=10)
+
+    assert result.size == 60
+
+
+@pytest.mark.parametrize(
     ("answer", "reason"),
     [
         pytest.param(status(404), "HTTPStatus", id="not-there"),
         pytest.param(status(500), "HTTPStatus", id="broken"),
         pytest.param(status(206), "HTTPStatus", id="a-part-nobody-asked-for"),
-        pytest.param(status(302, Location="file:///etc/passwd"), "Unreachable", id="redirect-to-a-file"),
-        pytest.param(status(302, Location="/again"), "Unreachable", id="redirects-without-end"),
+        pytest.param(status(302, Location="file:///etc/passwd"), "RedirectRefused", id="redirect-to-a-file"),
+        pytest.param(status(302, Location="/again"), "TooManyRedirects", id="redirects-without-end"),
+        pytest.param(status(302, Location="http://[::1]/secret"), "HostNotAllowed", id="redirect-to-the-node"),
+        pytest.param(status(302, Location="http://169.254.169.254/"), "HostNotAllowed", id="redirect-to-metadata"),
         pytest.param(content(b""), "Truncated", id="empty"),
     ],
 )
@@ -209,6 +309,7 @@ async def test_a_full_disk_is_told_and_given_its_room_back(tmp_path: Path) -> No
 async def test_progress_ends_with_the_whole(tmp_path: Path) -> None:
     told: list[tuple[int, int | None]] = []
     async with website(content(images.KERNEL)) as site:
-        await fetch(Order(site.url, tmp_path, disk=False), lambda done, total: told.append((done, total)))
+        order = Order(site.url, tmp_path, disk=False, hosts="127.0.0.1")
+        await fetch(order, lambda done, total: told.append((done, total)))
 
     assert told[-1] == (len(images.KERNEL), len(images.KERNEL))

@@ -4,12 +4,14 @@ import asyncio
 import os
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
 
 from drover.agent.fetch.order import Result
-from drover.agent.image import UNFINISHED_SECONDS, Images
+from drover.agent.image import STALE_SECONDS, Images
+from drover.agent.stock import UNFINISHED_SECONDS, Stock
 from drover.agent.workers import Wanted
 from drover.api.domain import Artifact
 from drover.errors import NotReady, OperatorError, Retryable
@@ -25,11 +27,12 @@ class Download:
 
     def __init__(self) -> None:
         self.asked: list[str] = []
-        self.go = asyncio.Event()
+        self.go, self.begun = asyncio.Event(), asyncio.Event()
         self.error: OperatorError | None = None
 
     async def __call__(self, wanted: Wanted, folder: Path) -> Result:
         self.asked.append(wanted.artifact.url)
+        self.begun.set()
         await self.go.wait()
         if self.error:
             raise self.error
@@ -104,9 +107,18 @@ async def test_a_failure_is_told_and_tried_again_later(
 
     assert [reason(images, A, KERNEL) for _ in range(2)] == ["ChecksumMismatch", "ChecksumMismatch"]
     now[0] = 6.0
-    assert (reason(images, A, KERNEL), len(download.asked)) == ("Fetching", 1)
-    await asyncio.sleep(0)
-    assert len(download.asked) == 2
+    download.go.clear()
+    download.begun.clear()
+    assert reason(images, A, KERNEL) == "ChecksumMismatch"
+    await download.begun.wait()
+    now[0] += STALE_SECONDS
+    assert reason(images, A, KERNEL) == "Fetching"
+
+
+def there(images: Images, artifact: Artifact, *, disk: bool) -> bool:
+    with suppress(NotReady):
+        return images.path(artifact, disk=disk).is_file()
+    return False
 
 
 async def held(images: Images, download: Download, bell: Bell, wanted: Wanted = KERNEL) -> None:
@@ -130,14 +142,14 @@ async def test_content_counts_more_than_where_it_came_from(
 ) -> None:
     await held(images, download, bell)
 
-    assert (images.find(artifact, disk=disk) is not None) is found
+    assert there(images, artifact, disk=disk) is found
 
 
 async def test_a_checksum_that_was_verified_is_remembered(images: Images, download: Download, bell: Bell) -> None:
     checked = Artifact(url="http://web/vmlinuz", checksum=f"sha512:{'c' * 128}")
     await held(images, download, bell, Wanted("shop/tiny", checked, disk=False))
 
-    assert images.find(checked, disk=False) is not None
+    assert there(images, checked, disk=False)
 
 
 async def test_what_is_held_survives_the_agent(images: Images, download: Download, bell: Bell, tmp_path: Path) -> None:
@@ -145,10 +157,10 @@ async def test_what_is_held_survives_the_agent(images: Images, download: Downloa
     again = Images(tmp_path, download, wake=bell, changed=lambda: None)
     again.load()
 
-    assert again.held() == images.held()
+    assert again.reported() == images.reported()
     (tmp_path / "file").unlink()
     again.load()
-    assert again.held() == ()
+    assert again.reported() == ()
 
 
 async def test_a_file_that_somebody_deleted_is_fetched_again(
@@ -164,17 +176,17 @@ async def test_an_index_that_cannot_be_read_is_as_none(images: Images, tmp_path:
     (tmp_path / "index.json").write_text("{")
     images.load()
 
-    assert images.held() == ()
+    assert images.reported() == ()
 
 
-async def test_what_nobody_goes_on_with_is_swept_away(images: Images, tmp_path: Path) -> None:
+def test_what_nobody_goes_on_with_is_swept_away(tmp_path: Path) -> None:
     old, young = tmp_path / ".part-old", tmp_path / ".part-young"
     old.write_bytes(b"x")
     young.write_bytes(b"x")
     long_ago = time.time() - UNFINISHED_SECONDS - 60
     os.utime(old, (long_ago, long_ago))
 
-    images.sweep()
+    Stock(tmp_path).sweep()
 
     assert (old.exists(), young.exists()) == (False, True)
 
@@ -186,3 +198,94 @@ async def test_closing_ends_all_downloads(images: Images) -> None:
     await images.close()
 
     assert len(asyncio.all_tasks()) == 1
+
+
+async def failed(images: Images, download: Download, bell: Bell, wanted: Wanted = KERNEL) -> None:
+    download.error = Retryable("the file has checksum x, not y", reason="ChecksumMismatch")
+    download.go.set()
+    reason(images, A, wanted)
+    await bell.event.wait()
+
+
+def troubles(images: Images) -> list[tuple[str, str, str, str]]:
+    return [(each.image, each.url, each.wanted, each.reason) for each in images.reported()]
+
+
+async def test_a_file_that_cannot_be_fetched_is_told_with_the_checksum_that_it_should_have(
+    images: Images, download: Download, bell: Bell
+) -> None:
+    checked = Artifact(url="http://web/vmlinuz", checksum=DIGEST)
+    await failed(images, download, bell, Wanted("shop/tiny", checked, disk=False))
+
+    assert troubles(images) == [("shop/tiny", "http://web/vmlinuz", DIGEST, "ChecksumMismatch")]
+    assert images.reported()[0].digest == ""
+
+
+async def test_trouble_with_a_file_is_forgotten_when_it_was_fetched(
+    images: Images, download: Download, bell: Bell, now: list[float]
+) -> None:
+    await failed(images, download, bell)
+    download.error, now[0] = None, 6.0
+    bell.event.clear()
+    reason(images, A, KERNEL)
+    await bell.event.wait()
+
+    assert [(each.digest, each.reason) for each in images.reported()] == [(DIGEST, "")]
+
+
+@pytest.mark.parametrize("other", [True, False], ids=["another-file", "nothing"])
+async def test_trouble_with_a_file_is_forgotten_when_nobody_wants_it(
+    images: Images, download: Download, bell: Bell, *, other: bool
+) -> None:
+    await failed(images, download, bell)
+
+    if other:
+        reason(images, A, Wanted("shop/other", Artifact(url="http://web/other"), disk=False))
+    else:
+        images.leave(A)
+
+    assert troubles(images) == []
+    await images.close()
+
+
+async def test_trouble_with_a_file_is_told_as_long_as_one_of_many_wants_it(
+    images: Images, download: Download, bell: Bell
+) -> None:
+    reason(images, B, KERNEL)
+    await failed(images, download, bell)
+
+    images.leave(A)
+
+    assert len(troubles(images)) == 1
+
+
+class Slow:
+    """Fetches that do not end; counts how many are under way at once."""
+
+    def __init__(self) -> None:
+        self.begun: list[str] = []
+        self.under_way = self.most = 0
+        self.six = asyncio.Event()
+
+    async def __call__(self, wanted: Wanted, _folder: Path) -> Result:
+        self.begun.append(wanted.image)
+        self.under_way += 1
+        self.most = max(self.most, self.under_way)
+        if len(self.begun) == 6:
+            self.six.set()
+        try:
+            await asyncio.Event().wait()
+        finally:
+            self.under_way -= 1
+        raise AssertionError
+
+
+async def test_a_fetch_that_takes_long_makes_way_for_others(tmp_path: Path) -> None:
+    slow = Slow()
+    images = Images(tmp_path, slow, wake=lambda _: None, changed=lambda: None, turn_seconds=0.01)
+    reason(images, A, *(Wanted(f"shop/{each}", Artifact(url=f"http://web/{each}"), disk=False) for each in range(3)))
+
+    await asyncio.wait_for(slow.six.wait(), 10)
+
+    assert (set(slow.begun), slow.most) == ({"shop/0", "shop/1", "shop/2"}, 2)
+    await images.close()

@@ -75,7 +75,12 @@ def test_a_change_of_the_status_alone_is_not_written_to_disk(world: World) -> No
     assert {path: path.stat().st_mtime_ns for path in world.folder.glob("view/domains/*")} == before
 
 
-@pytest.mark.parametrize("content", ["", "{", "[]", '{"bootID": "boot-1"}'])
+OTHER_VERSION = (
+    '{"bootID": "boot-1", "object": {"metadata": {"name": "web-1", "namespace": "shop"}, "spec": {"new": 1}}}'
+)
+
+
+@pytest.mark.parametrize("content", ["", "{", "[]", '{"bootID": "boot-1"}', OTHER_VERSION])
 def test_a_view_that_cannot_be_read_is_as_none(world: World, content: str) -> None:
     (path,) = world.folder.glob("view/domains/*")
     path.write_text(content)

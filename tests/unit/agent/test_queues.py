@@ -100,6 +100,7 @@ async def test_a_new_connection_to_libvirt_wakes_everything(world: World, queues
 
     everything = {("Domain", "shop/web-1"), ("StoragePool", "default"), ("VirtualNetwork", "default")}
     assert waiting(queues) == (everything if connected else set())
+    assert queues[DOMAIN].queue.delayed == (0 if connected else 1), "it may have to be told that nothing is known"
 
 
 async def test_everything_can_be_woken_and_is_reconciled(world: World, queues: Queues) -> None:

@@ -7,8 +7,9 @@ from pathlib import Path
 import pytest
 from tests.unit.agent.world import KEY, POOL_SPEC, UUID, World
 
-from drover.agent import hypervisor, network, pool, volume
+from drover.agent import hypervisor, network, pool, strays, volume
 from drover.agent.hypervisor import Hypervisors, News
+from drover.agent.queues import make_queues
 from drover.api.kinds import CRD, DOMAIN, HYPERVISOR, NETWORK, POOL, VOLUME
 from drover.errors import NotReady
 from drover.state.host import VolumeFile
@@ -104,7 +105,7 @@ async def test_what_is_gone_is_taken_down(world: World) -> None:
     await network.reconcile(world.node, DEFAULT)
 
     assert (world.host.pools, world.host.networks) == ({}, {})
-    assert (world.node.shared.pools, world.node.shared.networks) == ({}, {})
+    assert (world.node.shared.pools, world.node.shared.networks) == ({"default": None}, {"default": None})
 
 
 async def test_nothing_is_taken_down_before_the_api_was_read(world: World) -> None:
@@ -125,8 +126,39 @@ async def test_reservations_of_interfaces_that_nobody_has_are_forgotten(world: W
     world.host.befall(UUID, "Off", "Shutdown")
     await world.reconcile()
     await network.reconcile(world.node, DEFAULT)
+    assert len(world.host.leases) == 1, "it may be that of a guest which nobody speaks for"
 
+    await world.node.survey.look()
+    await network.reconcile(world.node, DEFAULT)
     assert world.host.leases == {}
+
+
+async def test_what_some_nodes_have_is_known_again_after_a_restart(world: World) -> None:
+    world.put(POOL, Key("", "fast"), {"spec": {**POOL_SPEC, "nodeSelector": {"disk": "nvme"}}})
+    await pool.ensure(world.node, "fast")
+
+    assert await pool.reconcile(world.reborn().node, Key("", "fast")) == 60.0
+
+
+async def test_what_was_deleted_while_no_agent_was_there_is_taken_down(world: World) -> None:
+    await test_what_every_node_has_is_made_beforehand(world)
+    for kind in (POOL, NETWORK):
+        world.etcd.drop(kind, DEFAULT)
+    again = world.reborn()
+    queues = make_queues(again.node, again.caches)  # type: ignore[arg-type]
+
+    await strays.look(again.node, queues)
+
+    assert [queues[kind].queue.take() for kind in (POOL, NETWORK)] == [DEFAULT, DEFAULT]
+
+
+async def test_what_is_ordered_or_may_be_is_no_stray(world: World) -> None:
+    await test_what_every_node_has_is_made_beforehand(world)
+    for node in (world.node, world.reborn(primed=False).node):
+        queues = make_queues(node, world.caches)  # type: ignore[arg-type]
+        await strays.look(node, queues)
+
+        assert [queues[kind].queue.take() for kind in (POOL, NETWORK)] == [None, None]
 
 
 async def test_trouble_with_a_pool_or_a_network_is_kept_for_the_report(world: World) -> None:
@@ -136,8 +168,8 @@ async def test_trouble_with_a_pool_or_a_network_is_kept_for_the_report(world: Wo
         with pytest.raises(NotReady):
             await reconcile(world.node, DEFAULT)
 
-    troubles = [world.node.shared.pools["default"].trouble, world.node.shared.networks["default"].trouble]
-    assert troubles == ["no such directory", "no such directory"]
+    told = (world.node.shared.pools["default"], world.node.shared.networks["default"])
+    assert [each.trouble for each in told if each] == ["no such directory", "no such directory"]
 
 
 # --- the survey and the hypervisor ------------------------------------------------------------------------------------
@@ -201,6 +233,35 @@ async def test_nothing_new_is_no_write(world: World) -> None:
     await hypervisors._serve()
 
     assert world.etcd.writes == writes
+
+
+async def test_a_restart_of_the_agent_makes_nothing_unsaid(world: World) -> None:
+    await orphaned(world)
+    writes = world.etcd.writes
+
+    await reporting(world.reborn())._serve()
+
+    assert world.etcd.writes == writes
+    assert UUID in told(world)
+
+
+async def test_after_a_boot_nothing_is_told_that_was_not_looked_at(world: World) -> None:
+    await reported(world)
+
+    await reporting(world.reborn(boot_id="boot-2"))._serve()
+
+    assert '"pools"' not in told(world)
+
+
+async def test_what_was_deleted_while_no_agent_was_there_is_not_told_any_more(world: World) -> None:
+    await reported(world)
+    for kind in (POOL, NETWORK):
+        world.etcd.drop(kind, DEFAULT)
+
+    await reporting(world.reborn())._serve()
+
+    assert '"pools"' not in told(world)
+    assert '"networks"' not in told(world)
 
 
 async def test_the_number_of_guests_waits_until_it_stands_still(world: World) -> None:

@@ -12,6 +12,8 @@ from typing import Any
 from tests.unit.agent import images
 from tests.unit.agent.webserver import content, stall, website
 
+from drover.agent.fetch.order import Order
+
 PACKAGE = Path(__file__).parents[3] / "operator"
 WORKER = (sys.executable, "-m", "drover", "worker", "fetch")
 ENVIRONMENT = os.environ | {"PYTHONPATH": str(PACKAGE)}
@@ -25,17 +27,22 @@ child.wait()
 """
 
 
-async def run(*words: str) -> tuple[int | None, list[dict[str, Any]]]:
+def written(url: str, folder: Path, **wishes: Any) -> bytes:
+    """An order as the agent hands it over."""
+    return Order(url, folder, **{"disk": False, "hosts": "127.0.0.1", **wishes}).to_json()
+
+
+async def run(order: bytes) -> tuple[int | None, list[dict[str, Any]]]:
     """Exit code and what was told."""
     pipe = asyncio.subprocess.PIPE
-    child = await asyncio.create_subprocess_exec(*WORKER, *words, stdout=pipe, env=ENVIRONMENT)
-    output, _ = await child.communicate()
+    child = await asyncio.create_subprocess_exec(*WORKER, stdin=pipe, stdout=pipe, env=ENVIRONMENT)
+    output, _ = await child.communicate(order)
     return child.returncode, [json.loads(line) for line in output.splitlines()]
 
 
 async def test_a_fetch_tells_its_progress_and_its_result(tmp_path: Path) -> None:
     async with website(content(images.RAW)) as site:
-        code, told = await run("--url", site.url, "--directory", str(tmp_path), "--disk")
+        code, told = await run(written(site.url, tmp_path, disk=True))
 
     assert code == 0
     assert told[-2] == {"progress": {"bytesDone": len(images.RAW), "bytesTotal": len(images.RAW)}}
@@ -45,7 +52,7 @@ async def test_a_fetch_tells_its_progress_and_its_result(tmp_path: Path) -> None
 
 async def test_a_failure_tells_its_reason(tmp_path: Path) -> None:
     async with website(content(b"<html>")) as site:
-        code, told = await run("--url", site.url, "--directory", str(tmp_path), "--disk")
+        code, told = await run(written(site.url, tmp_path, disk=True))
 
     assert code == 1
     assert told[-1]["error"]["reason"] == "UnknownFormat"
@@ -53,16 +60,20 @@ async def test_a_failure_tells_its_reason(tmp_path: Path) -> None:
 
 async def test_a_server_that_falls_silent_is_given_up_when_the_agent_says(tmp_path: Path) -> None:
     async with website(stall(images.KERNEL, 5000)) as site:
-        _, told = await run("--url", site.url, "--directory", str(tmp_path), "--stall-seconds", "0.2")
+        _, told = await run(written(site.url, tmp_path, stall_seconds=0.2))
 
     assert told[-1]["error"]["reason"] == "Stalled"
 
 
 async def test_a_worker_dies_with_its_agent(tmp_path: Path) -> None:
     async with website(stall(images.KERNEL, 1 << 16)) as site:
-        words = (sys.executable, "-c", AGENT, *WORKER, "--url", site.url, "--directory", str(tmp_path))
-        agent = await asyncio.create_subprocess_exec(*words, stdout=asyncio.subprocess.PIPE, env=ENVIRONMENT)
+        words = (sys.executable, "-c", AGENT, *WORKER)
+        pipe = asyncio.subprocess.PIPE
+        agent = await asyncio.create_subprocess_exec(*words, stdin=pipe, stdout=pipe, env=ENVIRONMENT)
+        assert agent.stdin is not None
         assert agent.stdout is not None
+        agent.stdin.write(written(site.url, tmp_path))
+        agent.stdin.close()
         worker = os.pidfd_open(int(await agent.stdout.readline()))
         agent.send_signal(signal.SIGKILL)
         await agent.wait()

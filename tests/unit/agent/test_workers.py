@@ -11,6 +11,7 @@ import pytest
 
 from drover.agent import workers
 from drover.agent.download import make_fetcher
+from drover.agent.fetch.order import Order, from_json
 from drover.agent.workers import Wanted, run_child
 from drover.api.domain import Artifact
 from drover.errors import Retryable
@@ -37,14 +38,14 @@ async def test_each_line_that_a_child_tells_is_handed_on(child: Path) -> None:
     behave(child, """echo '{"progress": 1}'""", "echo nonsense", """echo '{"result": 2}'""", "exit 3")
     told: list[dict[str, Any]] = []
 
-    assert await run_child(("fetch",), told.append) == 3
+    assert await run_child(("fetch",), b"{}", told.append) == 3
     assert told == [{"progress": 1}, {"result": 2}]
 
 
 async def test_a_child_ends_when_it_is_not_wanted_any_more(child: Path, tmp_path: Path) -> None:
     behave(child, "echo $$ > pid".replace("pid", str(tmp_path / "pid")), "echo '{}'", "exec sleep 60")
     begun = asyncio.Event()
-    task = asyncio.create_task(run_child(("fetch",), lambda _: begun.set()))
+    task = asyncio.create_task(run_child(("fetch",), b"{}", lambda _: begun.set()))
     await asyncio.wait_for(begun.wait(), 10)
 
     task.cancel()
@@ -58,7 +59,7 @@ async def test_a_child_that_does_not_listen_is_killed(child: Path, monkeypatch: 
     monkeypatch.setattr(workers, "KILL_SECONDS", 0.1)
     behave(child, "trap '' TERM", "echo '{}'", "while :; do sleep 0.1; done")
     begun = asyncio.Event()
-    task = asyncio.create_task(run_child(("fetch",), lambda _: begun.set()))
+    task = asyncio.create_task(run_child(("fetch",), b"{}", lambda _: begun.set()))
     await asyncio.wait_for(begun.wait(), 10)
 
     task.cancel()
@@ -70,16 +71,17 @@ def fetcher(**settings: Any) -> workers.Fetcher:
     return make_fetcher(AgentSettings(node_name="n1", **settings))
 
 
-async def test_a_download_is_asked_for_with_all_that_it_needs(child: Path, tmp_path: Path) -> None:
-    behave(child, f'echo "$*" > {tmp_path}/words', f"echo '{json.dumps({'result': RESULT})}'")
+async def test_a_download_is_asked_for_out_of_sight_of_whoever_lists_processes(child: Path, tmp_path: Path) -> None:
+    behave(
+        child, f'echo "$*" > {tmp_path}/words', f"cat > {tmp_path}/order", f"echo '{json.dumps({'result': RESULT})}'"
+    )
 
-    result = await fetcher()(WANTED, tmp_path)
+    result = await fetcher(image_hosts="mirror.example")(WANTED, tmp_path)
 
     assert (result.file, result.virtual_size) == ("abc.qcow2", 9)
-    assert (tmp_path / "words").read_text().split() == [
-        *("-m", "drover", "worker", "fetch", "--url", "http://web/debian.img", "--directory", str(tmp_path)),
-        *("--stall-seconds", "60.0", "--disk", "--checksum", "sha256:abc"),
-    ]
+    assert (tmp_path / "words").read_text().split() == ["-m", "drover", "worker", "fetch"]
+    expected = Order("http://web/debian.img", tmp_path, disk=True, checksum="sha256:abc", hosts="mirror.example")
+    assert from_json((tmp_path / "order").read_bytes()) == expected
 
 
 @pytest.mark.parametrize(

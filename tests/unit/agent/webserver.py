@@ -85,6 +85,19 @@ def stall(body: bytes, sent: int, **headers: str) -> Answer:
     return answer
 
 
+def drip(body: bytes, pause: float, **headers: str) -> Answer:
+    """Promise the whole file and send it byte by byte."""
+
+    async def answer(request: web.Request) -> web.StreamResponse:
+        response = await _begin(request, body, headers)
+        for place in range(len(body)):
+            await response.write(body[place : place + 1])
+            await asyncio.sleep(pause)
+        return response
+
+    return answer
+
+
 def endless(body: bytes) -> Answer:
     """Send a body again and again without saying how long it is."""
 
@@ -98,13 +111,14 @@ def endless(body: bytes) -> Answer:
     return answer
 
 
-def rest(body: bytes) -> Answer:
-    """What the client asks for by Range."""
+def rest(body: bytes, *, tag: str = '"one"', most: int | None = None, total: int | None = None) -> Answer:
+    """What the client asks for by Range, or at `most` so many bytes of it."""
 
     async def answer(request: web.Request) -> web.StreamResponse:
         start = int(request.headers["Range"].removeprefix("bytes=").removesuffix("-"))
-        told = {"Content-Range": f"bytes {start}-{len(body) - 1}/{len(body)}", "ETag": '"one"'}
-        return web.Response(status=206, body=body[start:], headers=told)
+        part = body[start:] if most is None else body[start : start + most]
+        told = {"Content-Range": f"bytes {start}-{start + len(part) - 1}/{total or len(body)}", "ETag": tag}
+        return web.Response(status=206, body=part, headers=told)
 
     return answer
 

@@ -1,7 +1,6 @@
 """A node's agent with libvirt and the API server in memory, stepped by hand."""
 
 import asyncio
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -33,7 +32,7 @@ from drover.runtime.informer import Watch
 from drover.runtime.selectors import selects
 from drover.runtime.store import Store
 from drover.state.objects import read_domain, read_hypervisor
-from drover.state.resource import Body, Key, pack_model
+from drover.state.resource import Body, Key
 
 KEY = Key("shop", "web-1")
 UUID = make_spec().uuid
@@ -160,7 +159,7 @@ class World:
     def order(self, *, key: Key = KEY, **spec: Any) -> None:
         """Order a Domain, or change one that is there."""
         before = self.etcd.objects.get((DOMAIN, key), {}).get("spec")
-        content = {**(before or json.loads(pack_model(make_spec()))), **spec}
+        content = {**(before or make_spec().model_dump(mode="json", by_alias=True, exclude_none=True)), **spec}
         self.put(DOMAIN, key, {"spec": content, "metadata": {"finalizers": [names.FINALIZER_AGENT]}})
 
     def delete(self, kind: Kind, key: Key) -> None:

@@ -53,6 +53,12 @@ def ensured(connection: Any, folder: Path, gateway: str = "10.20.0.1") -> FakeNe
     return found
 
 
+def test_our_networks_are_listed_by_the_names_that_they_have_with_us(connection: Any, tmp_path: Path) -> None:
+    ensured(connection, tmp_path)
+
+    assert network.names(connection) == ("shop",)
+
+
 def test_a_network_is_defined_and_started_with_its_directories(connection: Any, tmp_path: Path) -> None:
     assert ensured(connection, tmp_path).active
     assert sorted(path.name for path in (tmp_path / "shop").iterdir()) == ["hosts", "names"]

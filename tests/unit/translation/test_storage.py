@@ -6,7 +6,7 @@ import pytest
 from tests.support.schemas import valid
 
 from drover.state.host import Capabilities
-from drover.translation import dhcp, pool, probe, volume
+from drover.translation import dhcp, network, pool, probe, volume
 from drover.translation.xml import attribute, parse, text
 
 IMAGE = PurePosixPath("/var/lib/drover/images/abc.qcow2")
@@ -56,3 +56,8 @@ def test_a_release_names_the_guest_its_address_and_the_server() -> None:
     assert message[12:16] == bytes((10, 20, 0, 5))
     assert message[28:34] == bytes((2, 0, 0, 0, 0, 1))
     assert message[236:] == bytes((99, 130, 83, 99, 53, 1, 7, 54, 4, 10, 20, 0, 1, 255))
+
+
+@pytest.mark.parametrize(("name", "ours"), [("drover-fast", "fast"), ("default", None)])
+def test_our_pools_and_networks_are_told_by_their_names(name: str, ours: str | None) -> None:
+    assert (pool.pool(name), network.network(name)) == (ours, ours)

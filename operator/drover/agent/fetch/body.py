@@ -5,20 +5,24 @@ import hashlib
 import json
 import os
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import BinaryIO
 
 from drover.agent.fetch.order import Order, Trouble
 
 CHUNK_BYTES = 1 << 20
+BOOT = Path("/proc/sys/kernel/random/boot_id")
 
 
 @dataclass(frozen=True, slots=True)
 class Validator:
-    """What a server calls this very version of the file, empty when it does not say."""
+    """What a server calls this very version of the file, empty when it does not say, and how long it is."""
 
     value: str = ""
+    total: int | None = None
+    boot: str = field(default_factory=lambda: BOOT.read_text(encoding="ascii").strip())
+    """Boot of the machine: what was written before the power was lost may have holes."""
 
     def save(self, order: Order) -> None:
         """Remember it beside the part."""
@@ -26,10 +30,20 @@ class Validator:
 
 
 def remembered(order: Order) -> Validator:
-    """The validator of the part that an earlier try left."""
+    """The validator of the part that an earlier try left in this boot."""
+    nothing = Validator()
     with contextlib.suppress(OSError, ValueError, TypeError):
-        return Validator(**json.loads(_note(order).read_text()))
-    return Validator()
+        known = Validator(**json.loads(_note(order).read_text()))
+        return known if known.boot == nothing.boot else nothing
+    return nothing
+
+
+def held_back(order: Order, known: Validator) -> Path:
+    """The part; of a whole one the last byte is to come again, by which the server says that it still has this file."""
+    with contextlib.suppress(FileNotFoundError):
+        if known.total and order.part.stat().st_size >= known.total:
+            os.truncate(order.part, known.total - 1)
+    return order.part
 
 
 def discard(order: Order) -> None:
@@ -38,9 +52,10 @@ def discard(order: Order) -> None:
     _note(order).unlink(missing_ok=True)
 
 
-def forget_note(order: Order) -> None:
-    """The part is whole: no later try will go on from it."""
-    _note(order).unlink(missing_ok=True)
+def interrupted(order: Order) -> None:
+    """Leave only what a later try can go on from."""
+    if not remembered(order).value:
+        discard(order)
 
 
 def _note(order: Order) -> Path:

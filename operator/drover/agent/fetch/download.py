@@ -1,20 +1,26 @@
-"""Bringing the file here over HTTP: bounded in time, size and redirects, going on where an earlier try stopped."""
+"""Bringing the file here over HTTP: bounded in time and size, going on where an earlier try stopped."""
 
+import re
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import aiohttp
 
-from drover.agent.fetch.body import CHUNK_BYTES, Digests, Validator, discard, forget_note, opened, remembered
+from drover.agent.fetch.ask import answer
+from drover.agent.fetch.body import CHUNK_BYTES, Digests, Validator, discard, held_back, opened, remembered
 from drover.agent.fetch.order import Order, Trouble
 
-MAXIMUM_REDIRECTS = 5
 PROGRESS_SECONDS = 1.0
 OK, PARTIAL, UNSATISFIABLE = 200, 206, 416
+_RANGE = re.compile(r"bytes (\d+)-\d+/(\d+)")
 
 Progress = Callable[[int, int | None], None]
 """Told bytes done and bytes in all, if known."""
+
+
+class Changed(Exception):
+    """The server has another file by now than the one of which a part is here."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,74 +32,99 @@ class Start:
     resumable: bool
 
 
+@dataclass(slots=True)
+class Pace:
+    """Watches that a server does not bring its file drop by drop."""
+
+    order: Order
+    since: float = field(default_factory=time.monotonic)
+    brought: int = 0
+
+    def take(self, size: int) -> None:
+        """Note what came; raise Stalled when it was too little for too long."""
+        self.brought += size
+        lasted = time.monotonic() - self.since
+        if lasted < self.order.stall_seconds:
+            return
+        if self.brought < self.order.least_rate * lasted:
+            raise Trouble("Stalled", f"the server sends less than {self.order.least_rate} bytes a second")
+        self.since, self.brought = time.monotonic(), 0
+
+
 async def download(order: Order, progress: Progress) -> Digests:
     """Fetch the file into ``order.part`` whole and verified; what fails leaves nothing that cannot be gone on from."""
-    timeout = aiohttp.ClientTimeout(
-        total=None, sock_connect=order.connect_seconds, sock_read=order.stall_seconds, connect=order.connect_seconds
-    )
-    async with aiohttp.ClientSession(timeout=timeout, auto_decompress=False, trust_env=True) as session:
-        digests = await _try(session, order, progress)
+    try:
+        digests = await _try(order, progress)
+    except Changed:
+        discard(order)
+        digests = await _try(order, progress)
     try:
         digests.verify()
     except Trouble:
         discard(order)
         raise
-    forget_note(order)
     return digests
 
 
-async def _try(session: aiohttp.ClientSession, order: Order, progress: Progress) -> Digests:
-    digests = Digests(order.checksum)
-    held = digests.feed(order.part)
-    headers = _headers(held, remembered(order))
-    async with session.get(order.url, headers=headers, max_redirects=MAXIMUM_REDIRECTS) as response:
-        if response.status == UNSATISFIABLE:
-            discard(order)
-            return await _try(session, order, progress)
-        start = _start(response, held)
+async def _try(order: Order, progress: Progress) -> Digests:
+    digests, known = Digests(order.checksum), remembered(order)
+    held = digests.feed(held_back(order, known))
+    async with answer(order, _headers(held, known)) as response:
+        start = _start(response, held, known)
         if start.offset != held:
             digests = Digests(order.checksum)
         await _receive(response, start, order, digests, progress)
     return digests
 
 
-def _headers(held: int, validator: Validator) -> dict[str, str]:
+def _headers(held: int, known: Validator) -> dict[str, str]:
     """Ask for the rest only of the very file that the part is of."""
     plain = {"Accept-Encoding": "identity"}
-    if not held or not validator.value:
-        return plain
-    return plain | {"Range": f"bytes={held}-", "If-Range": validator.value}
+    return plain | {"Range": f"bytes={held}-", "If-Range": known.value} if held and known.value else plain
 
 
-def _start(response: aiohttp.ClientResponse, held: int) -> Start:
-    length = response.content_length
+def _start(response: aiohttp.ClientResponse, held: int, known: Validator) -> Start:
     if response.status == OK:
-        resumable = response.headers.get("Accept-Ranges") == "bytes" and bool(_validator(response).value)
-        return Start(0, length, resumable)
-    if response.status == PARTIAL and response.headers.get("Content-Range", "").startswith(f"bytes {held}-"):
-        return Start(held, None if length is None else held + length, resumable=True)
-    raise Trouble("HTTPStatus", f"{response.url} answered {response.status} {response.reason}")
+        resumable = response.headers.get("Accept-Ranges") == "bytes" and bool(_validator(response))
+        return Start(0, response.content_length, resumable)
+    if held and known.value and response.status in {PARTIAL, UNSATISFIABLE}:
+        found = _RANGE.fullmatch(response.headers.get("Content-Range", ""))
+        if response.status == UNSATISFIABLE or found is None or not _same(response, found, held, known):
+            raise Changed
+        return Start(held, int(found[2]), resumable=True)
+    raise Trouble("HTTPStatus", f"the server answered {response.status} {response.reason}")
 
 
-def _validator(response: aiohttp.ClientResponse) -> Validator:
+def _same(response: aiohttp.ClientResponse, found: re.Match[str], held: int, known: Validator) -> bool:
+    """Whether an answer brings the rest of the very file; some servers do not look at If-Range."""
+    total_fits = known.total is None or int(found[2]) == known.total
+    return int(found[1]) == held and total_fits and _validator(response) in {"", known.value}
+
+
+def _validator(response: aiohttp.ClientResponse) -> str:
+    """What the server calls this very version of the file, empty when it does not say."""
     tag = response.headers.get("ETag", "")
-    return Validator(tag if tag.startswith('"') else response.headers.get("Last-Modified", ""))
+    return tag if tag.startswith('"') else response.headers.get("Last-Modified", "")
 
 
 async def _receive(
     response: aiohttp.ClientResponse, start: Start, order: Order, digests: Digests, progress: Progress
 ) -> None:
-    _check_room(start, order)
-    if start.resumable and start.offset == 0:
-        _validator(response).save(order)
+    _check_size(start.total or 0, order)
+    if start.offset == 0:
+        # The old part first: it must never stand beside the name of another version.
+        discard(order)
+        if start.resumable:
+            Validator(_validator(response), start.total).save(order)
     try:
         with opened(order.part, append=start.offset > 0) as file:
-            done, told = start.offset, 0.0
+            done, told, pace = start.offset, 0.0, Pace(order)
             async for data in response.content.iter_chunked(CHUNK_BYTES):
                 file.write(data)
                 digests.update(data)
                 done += len(data)
                 _check_size(done, order)
+                pace.take(len(data))
                 if time.monotonic() - told >= PROGRESS_SECONDS:
                     told = time.monotonic()
                     progress(done, start.total)
@@ -102,11 +133,8 @@ async def _receive(
         if not start.resumable:
             discard(order)
         raise
-
-
-def _check_room(start: Start, order: Order) -> None:
-    if start.total is not None:
-        _check_size(start.total, order)
+    if start.total is not None and done != start.total:
+        raise Trouble("Truncated", f"the server sent {done} of {start.total} bytes")
 
 
 def _check_size(size: int, order: Order) -> None:

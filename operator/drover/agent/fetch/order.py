@@ -1,7 +1,8 @@
 """What a fetch is asked for and what it comes to."""
 
 import hashlib
-from dataclasses import dataclass
+import json
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 PART = ".part-"
@@ -26,14 +27,29 @@ class Order:
     """A disk is checked and kept as qcow2; any other file is kept as it is."""
     checksum: str = ""
     """sha256:… or sha512:…, empty when any content will do."""
+    hosts: str = "*"
+    """Servers that may be asked, see `reach`."""
     maximum_bytes: int = 1 << 40
     connect_seconds: float = 10.0
     stall_seconds: float = 60.0
+    """A server that brings nothing, or too little, for so long is given up."""
+    least_rate: int = 8192
+    """Bytes a second that it must bring."""
 
     @property
     def part(self) -> Path:
         """Where the body goes until it is whole; the same for every try, so that a later one can go on."""
         return self.directory / f"{PART}{hashlib.sha256(f'{self.url} {self.checksum}'.encode()).hexdigest()[:32]}"
+
+    def to_json(self) -> bytes:
+        """Write it for a child process, whose command line everybody may read."""
+        return json.dumps(asdict(self) | {"directory": str(self.directory)}).encode()
+
+
+def from_json(text: bytes) -> Order:
+    """Read it back."""
+    content = json.loads(text)
+    return Order(**content | {"directory": Path(content["directory"])})
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,3 +66,5 @@ class Result:
     """Format of a disk as fetched: qcow2 or raw."""
     virtual_size: int | None = None
     """Size of a disk that a guest sees."""
+    download_size: int | None = None
+    """Bytes of the file as fetched."""

@@ -4,6 +4,7 @@ import errno
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import aiohttp
@@ -21,10 +22,9 @@ async def fetch(order: Order, progress: Progress) -> Result:
     with _told():
         with _room_given_back(order):
             digest = (await download(order, progress)).sha256
-        try:
-            return await (_keep_disk if order.disk else _keep_file)(order, digest)
-        finally:
-            body.discard(order)
+        with _nothing_left(order):
+            size = order.part.stat().st_size
+            return replace(await (_keep_disk if order.disk else _keep_file)(order, digest), download_size=size)
 
 
 async def _keep_file(order: Order, digest: str) -> Result:
@@ -62,6 +62,20 @@ def _settle(source: Path, target: Path) -> None:
         os.fsync(directory)
     finally:
         os.close(directory)
+
+
+@contextmanager
+def _nothing_left(order: Order) -> Iterator[None]:
+    """Remove the part, unless the work on it was only interrupted."""
+    try:
+        yield
+    except Exception:
+        body.discard(order)
+        raise
+    except BaseException:
+        body.interrupted(order)
+        raise
+    body.discard(order)
 
 
 @contextmanager

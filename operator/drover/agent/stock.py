@@ -1,0 +1,120 @@
+"""What the image cache holds: the files and the index that tells where each came from."""
+
+import json
+import time
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+import structlog
+from pydantic import TypeAdapter, ValidationError
+
+from drover.agent.fetch.order import PART, Result
+from drover.agent.workers import Wanted
+from drover.api.domain import Artifact
+from drover.api.hypervisor import HeldImage
+
+log = structlog.stdlib.get_logger(__name__)
+UNFINISHED_SECONDS = 3600.0
+INDEX = "index.json"
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """A file in the cache."""
+
+    image: str
+    url: str
+    checksums: tuple[str, ...]
+    """Every checksum that it was found to have; the first is its sha256."""
+    disk: bool
+    file: str
+    size: int
+    format: str = ""
+    virtual_size: int | None = None
+    download_size: int | None = None
+
+    @property
+    def digest(self) -> str:
+        """sha256:… of the file as fetched."""
+        return self.checksums[0]
+
+    @property
+    def told(self) -> HeldImage:
+        """The file as the node reports it."""
+        return HeldImage(
+            image=self.image,
+            url=self.url,
+            digest=self.digest,
+            size=self.size,
+            download_size=self.download_size,
+            format=self.format,
+            virtual_size=self.virtual_size,
+        )
+
+
+_HELD = TypeAdapter(tuple[Held, ...])
+
+
+class Stock:
+    """The files in `folder`."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self._held: list[Held] = []
+
+    def __iter__(self) -> Iterator[Held]:
+        return iter(self._held)
+
+    def load(self) -> None:
+        """Read what the cache holds; forget what is not there any more."""
+        self.folder.mkdir(mode=0o711, parents=True, exist_ok=True)
+        self.sweep()
+        self._held = [held for held in self._read_index() if (self.folder / held.file).is_file()]
+
+    def sweep(self) -> None:
+        """Delete what was never finished and nobody has gone on with for long."""
+        oldest = time.time() - UNFINISHED_SECONDS
+        for part in self.folder.glob(f"{PART}*"):
+            with suppress(FileNotFoundError):
+                if part.stat().st_mtime < oldest:
+                    part.unlink()
+
+    def find(self, artifact: Artifact, *, disk: bool) -> Held | None:
+        """Find a file that has what the artifact asks for."""
+        for held in reversed(self._held):
+            fits = artifact.checksum in held.checksums if artifact.checksum else held.url == artifact.url
+            if fits and held.disk is disk and (self.folder / held.file).is_file():
+                return held
+        return None
+
+    def keep(self, wanted: Wanted, fetched: Result) -> None:
+        """Take in a file that was fetched."""
+        held = Held(
+            image=wanted.image,
+            url=wanted.artifact.url,
+            checksums=tuple(dict.fromkeys(each for each in (fetched.digest, wanted.artifact.checksum) if each)),
+            disk=wanted.disk,
+            file=fetched.file,
+            size=fetched.size,
+            format=fetched.format,
+            virtual_size=fetched.virtual_size,
+            download_size=fetched.download_size,
+        )
+        self._held = [*(each for each in self._held if each != held), held]
+        self._write_index()
+
+    def _read_index(self) -> list[Held]:
+        try:
+            return list(_HELD.validate_json((self.folder / INDEX).read_bytes()))
+        except FileNotFoundError:
+            return []
+        except ValidationError as error:
+            log.warning("the index of the image cache cannot be read", message=str(error))
+            return []
+
+    def _write_index(self) -> None:
+        part = self.folder / f"{PART}{INDEX}"
+        part.write_text(json.dumps(_HELD.dump_python(tuple(self._held), mode="json")), encoding="utf-8")
+        part.replace(self.folder / INDEX)
