@@ -7,11 +7,12 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from tests.support import accounts
 from tests.system.world import World, eventually
 
 from drover.api.kinds import DOMAIN
 from drover.kube.client import Cluster
-from drover.kube.connection import Endpoint, Secret, read_kubeconfig
+from drover.kube.connection import Endpoint, Secret
 from drover.runtime.informer import Informer, Watch
 from drover.state.objects import Domain, read_domain
 from drover.state.resource import Key, Meta, read_meta
@@ -122,7 +123,7 @@ class Story:
 @asynccontextmanager
 async def told(world: World, node: str, token: Path | None = None) -> AsyncIterator[Story]:
     """Tell a story about the informer of a node that nobody else uses, which may prove itself by a token."""
-    endpoint = read_kubeconfig(world.state / "kubeconfig")
+    endpoint = accounts.endpoint(world, accounts.CONTROLLER)  # nobody else may write Domains
     watch: Watch[Domain] = Watch(DOMAIN, read_domain, fields=f"spec.nodeName={node}")
     async with (
         laid(endpoint) as (line, near_end),

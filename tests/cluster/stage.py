@@ -7,12 +7,14 @@ import signal
 import sys
 from collections import Counter
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass, field
+from functools import partial
 from itertools import count
 from pathlib import Path
 from typing import Any
 
+from tests.support import accounts
 from tests.support.fake_agent import FakeAgents
 from tests.system.world import World
 
@@ -20,6 +22,7 @@ from drover.api import kinds
 from drover.api.kinds import Kind
 from drover.kube.client import Cluster
 from drover.kube.connection import read_kubeconfig
+from drover.kube.errors import Rejected
 from drover.state.resource import Body, Key, read_meta
 
 NODES = ("stage1", "stage2", "stage3")
@@ -38,6 +41,8 @@ class Stage:
     agents: FakeAgents
     namespace: str
     processes: list[asyncio.subprocess.Process] = field(default_factory=list)
+    stack: AsyncExitStack = field(default_factory=AsyncExitStack)
+    """What is closed when the stage is struck."""
     label: str = field(default_factory=lambda: f"drover-stage-{next(NUMBERS)}")
 
     def key(self, name: str) -> Key:
@@ -60,10 +65,17 @@ class Stage:
         return await asyncio.to_thread(self.world.kubectl, *words, "-n", self.namespace)
 
     async def delete(self, kind: Kind, name: str) -> None:
-        """Delete an object."""
-        found = await self.cluster.get(kind, self.key(name))
-        if found is not None:
-            await self.cluster.delete(kind, self.key(name), uid=read_meta(found).uid)
+        """Delete an object, as soon as it is known that nothing uses it any more."""
+
+        async def accepted() -> bool:
+            with suppress(Rejected):
+                found = await self.cluster.get(kind, self.key(name))
+                if found is not None:
+                    await self.cluster.delete(kind, self.key(name), uid=read_meta(found).uid)
+                return True
+            return False
+
+        await self.until(f"{kind.name} {name} to be let go", accepted)
 
     async def get(self, kind: Kind, name: str) -> Any:
         """Read an object; an empty one stands for none."""
@@ -133,7 +145,7 @@ class Stage:
         """Start a controller and wait until it leads."""
         log = self.world.state / "logs" / f"{self.label}-{len(self.processes)}.log"
         settings = {
-            "DROVER_KUBECONFIG": str(self.world.state / "kubeconfig"),
+            "DROVER_KUBECONFIG": str(accounts.kubeconfig(self.world, accounts.CONTROLLER)),
             "DROVER_HTTP_ADDRESS": "127.0.0.1:0",
             "DROVER_CLUSTER_DEFAULTS": "Skip",
         }
@@ -178,10 +190,9 @@ def _calls(log: Path, namespace: str, name: str) -> list[str]:
 
 
 async def furnish(cluster: Cluster) -> None:
-    """Make what all tests share: Nodes, our namespace, a pool and a network."""
+    """Make what all tests share: Nodes, a pool and a network."""
     for node in NODES:
         await _node(cluster, node)
-    await cluster.apply(kinds.NAMESPACE, Key("", "drover-system"), {}, manager="test")
     pool = {"type": "Directory", "directory": {"path": "/var/lib/drover/stage"}, "default": True}
     await cluster.apply(kinds.POOL, Key("", "default"), {"spec": pool}, manager="test")
     subnet = {"name": "v4", "cidr": "10.20.0.0/16", "gateway": "10.20.0.1"}
@@ -204,10 +215,9 @@ async def staged(world: World, **agents: Any) -> AsyncIterator[Stage]:
     stop = asyncio.Event()
     async with (
         Cluster(endpoint, user_agent="somebody", limit=64) as cluster,
-        Cluster(endpoint, user_agent="drover-agent/fake", limit=64) as theirs,
+        _agents(world, cluster, **agents) as theirs,
     ):
-        await furnish(cluster)
-        stage = Stage(world, cluster, FakeAgents(theirs, NODES, **agents), f"stage-{os.getpid()}-{next(NUMBERS)}")
+        stage = Stage(world, cluster, theirs, f"stage-{os.getpid()}-{next(NUMBERS)}")
         await cluster.create(kinds.NAMESPACE, {"metadata": {"name": stage.namespace}})
         acting = asyncio.create_task(stage.agents.run(stop))
         try:
@@ -217,11 +227,24 @@ async def staged(world: World, **agents: Any) -> AsyncIterator[Stage]:
             await stage.stop()
             stop.set()
             await acting
+            await stage.stack.aclose()
+
+
+@asynccontextmanager
+async def _agents(world: World, cluster: Cluster, **options: Any) -> AsyncIterator[FakeAgents]:
+    await furnish(cluster)
+    async with accounts.agents(world, NODES) as clients:
+        yield FakeAgents(clients[NODES[0]], NODES, clients=clients, **options)
 
 
 async def _clear(stage: Stage) -> None:
-    """Delete what is left; a controller must be there to let it go."""
+    """Delete what is left, machines before what they use; a controller must be there to let them go."""
     for kind in (kinds.VIRTUALMACHINE, kinds.VOLUME, kinds.IMAGE):
         for found in await stage.all(kind):
-            await stage.cluster.delete(kind, read_meta(found).key, uid=read_meta(found).uid)
+            await stage.delete(kind, read_meta(found).key.name)
+        await stage.until(f"no {kind.plural} to be left", partial(_none, stage, kind), 60.0)
     await stage.empty(60.0)
+
+
+async def _none(stage: Stage, kind: Kind) -> bool:
+    return not await stage.all(kind)

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 from tests.cluster.line import NAMESPACE, following, told
+from tests.support import accounts
 from tests.system.world import World
 
 from drover.api.kinds import DOMAIN, Kind
@@ -13,6 +14,7 @@ from drover.errors import Unavailable
 from drover.kube.client import Cluster
 from drover.kube.connection import read_kubeconfig
 from drover.runtime.informer import Informer, MissingKind, Watch
+from drover.runtime.mirror import UnknownField
 from drover.state.objects import read_domain
 from drover.state.resource import Key
 
@@ -102,13 +104,10 @@ async def test_a_server_that_was_killed_is_followed_again(cluster_sandbox: World
 
 
 @pytest.fixture
-def account(cluster_sandbox: World) -> Iterator[Callable[[], str]]:
-    """Somebody who may do everything; gives a new token at each call."""
-    words = ("--clusterrole=cluster-admin", f"--serviceaccount={NAMESPACE}:informer")
-    cluster_sandbox.kubectl("create", "serviceaccount", "informer", "-n", NAMESPACE)
-    cluster_sandbox.kubectl("create", "clusterrolebinding", "informer", *words)
-    yield lambda: cluster_sandbox.kubectl("create", "token", "informer", "-n", NAMESPACE)
-    cluster_sandbox.kubectl("delete", "clusterrolebinding/informer", "serviceaccount/informer", "-n", NAMESPACE)
+def account(cluster_sandbox: World) -> Callable[[], str]:
+    """Somebody who may write Domains; gives a new token at each call."""
+    words = ("create", "token", accounts.CONTROLLER, "-n", accounts.NAMESPACE)
+    return lambda: cluster_sandbox.kubectl(*words)
 
 
 async def test_a_replaced_token_is_taken_up_by_the_watch_and_by_us(
@@ -146,6 +145,13 @@ async def test_a_kind_that_is_not_installed_is_named(cluster_sandbox: World) -> 
     async with Cluster(read_kubeconfig(cluster_sandbox.state / "kubeconfig"), user_agent="test") as cluster:
         informer = Informer(cluster, [Watch(unknown, read_domain)])
         with pytest.raises(MissingKind, match=r"kettles\.example\.com"):
+            await informer.prime()
+
+
+async def test_a_kind_that_cannot_be_selected_by_its_field_is_named(cluster_sandbox: World, teapots: Kind) -> None:
+    async with Cluster(read_kubeconfig(cluster_sandbox.state / "kubeconfig"), user_agent="test") as cluster:
+        informer = Informer(cluster, [Watch(teapots, read_domain, fields="spec.nodeName=n1")])
+        with pytest.raises(UnknownField, match=r"does not select teapots\.example\.com by spec\.nodeName=n1"):
             await informer.prime()
 
 

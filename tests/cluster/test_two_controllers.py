@@ -5,20 +5,23 @@ import signal
 from collections import Counter
 
 from tests.cluster.stage import Stage, staged
+from tests.support import accounts
 from tests.system.world import World
 
 from drover.api import kinds
 from drover.state.resource import Key
 
 MANY = 200
+OTHER = "drover-other"
 PATIENT = {"DROVER_NODE_LEASE_STALE_SECONDS": "100000"}
 """The second one looks for its Leases in another namespace: it never hears from a node."""
 
 
 async def _both(stage: Stage) -> None:
-    await stage.cluster.apply(kinds.NAMESPACE, Key("", "drover-other"), {}, manager="test")
+    await stage.cluster.apply(kinds.NAMESPACE, Key("", OTHER), {}, manager="test")
+    await asyncio.to_thread(accounts.allow_all, stage.world, accounts.CONTROLLER, OTHER)
     await stage.start(**PATIENT)
-    await stage.start(**PATIENT, DROVER_NAMESPACE="drover-other")
+    await stage.start(**PATIENT, DROVER_NAMESPACE=OTHER)
 
 
 async def _phases(stage: Stage) -> Counter[str]:

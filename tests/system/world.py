@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
+from urllib.parse import urlsplit
 
 T = TypeVar("T")
 Object = dict[str, Any]
@@ -46,6 +47,12 @@ class World:
     """One running sandbox."""
 
     state: Path
+
+    @property
+    def address(self) -> str:
+        """Where this machine is to be found from the nodes."""
+        server = self.kubectl("config", "view", "-o", "jsonpath={.clusters[0].cluster.server}")
+        return str(urlsplit(server).hostname)
 
     def sandbox(self, *words: str, check: bool = True) -> str:
         """Run ``drover sandbox`` on this sandbox."""

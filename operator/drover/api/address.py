@@ -4,7 +4,7 @@ from typing import Annotated
 
 from pydantic import ConfigDict, Field
 
-from drover.api.base import HardwareAddress, Label, Model, ShortName, rule, rules
+from drover.api.base import HardwareAddress, Label, Model, ShortName, rule, rules, same
 
 
 class AddressOwner(Model):
@@ -18,10 +18,21 @@ class AddressOwner(Model):
     """Its uid."""
 
 
-class NetworkAddressSpec(Model):
-    """One allocation: the object's name is the lock, so it never changes."""
+_SAME = " && ".join(
+    [
+        *(f"self.{name} == oldSelf.{name}" for name in ("network", "macAddress", "interface")),
+        same("address"),
+        *(f"self.virtualMachine.{name} == oldSelf.virtualMachine.{name}" for name in ("__namespace__", "name")),
+    ]
+)
 
-    model_config = ConfigDict(json_schema_extra=rules(rule("self == oldSelf", "an allocation is immutable")))
+
+class NetworkAddressSpec(Model):
+    """One allocation: the object's name is the lock, so it never changes; only a machine applied anew inherits it."""
+
+    model_config = ConfigDict(
+        json_schema_extra=rules(rule(_SAME, "an allocation is immutable but for the uid of a machine that inherits it"))
+    )
 
     network: ShortName
     """VirtualNetwork it belongs to."""

@@ -100,6 +100,8 @@ Prose = Annotated[str, BeforeValidator(_cut), Field(max_length=PROSE)]
 """Text for people, cut to what the API takes."""
 Link = Annotated[str, Field(max_length=2048)]
 """A URL."""
+Users = Annotated[list[Annotated[str, Field(max_length=317)]], Field(max_length=10)]
+"""Up to ten objects that need another one, as namespace/name."""
 HardwareAddress = Annotated[
     str,
     Field(

@@ -1,11 +1,15 @@
 """CustomResourceDefinitions, rendered from the registry: pure, so that the same input gives the same bytes."""
 
+from drover import __version__
 from drover.api.kinds import GROUP
 from drover.api.registry import DEFINITIONS, Column, Definition
 from drover.api.schema import RULES, Schema, openapi
 
 CATEGORY = "drover"
 """``kubectl get drover`` lists all our kinds; none is in ``all``, so ``delete all --all`` keeps machines."""
+
+ANNOTATION_VERSION = f"{GROUP}/version"
+"""Release of Drover that a CRD is of."""
 
 
 def definitions() -> dict[str, Schema]:
@@ -23,7 +27,7 @@ def render(definition: Definition) -> Schema:
     return {
         "apiVersion": "apiextensions.k8s.io/v1",
         "kind": "CustomResourceDefinition",
-        "metadata": {"name": name(definition)},
+        "metadata": {"name": name(definition), "annotations": {ANNOTATION_VERSION: __version__}},
         "spec": {
             "group": GROUP,
             "names": _names(definition),

@@ -115,10 +115,12 @@ class DomainSpec(Model):
         str, Field(max_length=253, json_schema_extra=rules(rule("self == oldSelf", "nodeName is immutable")))
     ]
     """Node whose agent acts on it. Immutable."""
+    node_uid: Annotated[Word | None, Field(alias="nodeUID")] = None
+    """uid of its Node object when the agent was last seen alive: a Node of this name with another uid is another node."""
     virtual_machine: MachineRef
     """The machine."""
     uuid: Annotated[str, Field(max_length=36)]
-    """libvirt's uuid of the guest: the machine's uid."""
+    """libvirt's uuid of the guest: the machine's uid, or that of the machine from which the guest was adopted."""
     epoch: Annotated[int, Field(ge=1)]
     """Which incarnation."""
     power_state: PowerState

@@ -17,30 +17,40 @@ class Orphan(Model):
     """A guest of ours that no Domain speaks for: it keeps running until somebody decides."""
 
     uuid: Word
-    """libvirt's uuid: the uid of the machine it was."""
+    """libvirt's uuid of it."""
     name: Word
     """libvirt's name: <namespace>.<machine>."""
     epoch: int | None = None
     """Incarnation it was started as."""
+    machine_uid: Annotated[Word | None, Field(alias="machineUID")] = None
+    """uid of the machine it was."""
     state: Word
     """What it is: Running, Paused or Stopped."""
 
 
 class HeldImage(Model):
-    """A file of an image in the node's cache."""
+    """A file of an image: in the node's cache, or why it does not get there."""
 
     image: Reference
     """namespace/name of the VirtualMachineImage that asked for it first."""
     url: Link
     """Where it came from."""
-    digest: Word
-    """sha256:… of the file as fetched."""
-    size: int
+    digest: Word = ""
+    """sha256:… of the file as fetched; empty while the node does not have it."""
+    size: int = 0
     """Bytes in the cache."""
+    download_size: int | None = None
+    """Bytes of the file as fetched."""
     format: Word = ""
     """qcow2 or raw, of a disk."""
     virtual_size: int | None = None
     """Bytes a guest sees, of a disk."""
+    wanted: Word = ""
+    """The checksum that was asked for when it could not be fetched; empty when any would have done."""
+    reason: Word = ""
+    """Why it could not be fetched at the last try, in one word; empty when nothing is amiss."""
+    message: Prose = ""
+    """The same for people."""
 
 
 class Capacity(Model):
@@ -74,12 +84,14 @@ class HypervisorStatus(Model):
     orphans: Annotated[list[Orphan], Field(max_length=1000, json_schema_extra=keyed("uuid"))] | None = None
     """Guests of ours without a Domain."""
     images: Annotated[list[HeldImage], Field(max_length=500, json_schema_extra=keyed("url"))] | None = None
-    """Files of images it holds."""
+    """Files of images it holds, and those that it cannot get."""
     pools: Annotated[list[PoolNode], Field(max_length=64, json_schema_extra=keyed("name"))] | None = None
     """Pools as they are here; the name is the pool's."""
     networks: Annotated[list[NetworkNode], Field(max_length=64, json_schema_extra=keyed("name"))] | None = None
     """Networks as they are here; the name is the network's."""
     agent_version: Word | None = None
     """Version of the agent."""
+    api_level: int | None = None
+    """What the agent expects of the controller; a controller places machines with agents of its own level and of two before."""
     conditions: Conditions | None = None
     """Ready, LibvirtConnected."""

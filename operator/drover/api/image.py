@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import ConfigDict, Field
 
-from drover.api.base import Conditions, Link, Model, Word, rule, rules, told, unchanged
+from drover.api.base import Conditions, Link, Model, Users, Word, rule, rules, told, unchanged
 from drover.api.sharing import AllowedNamespaces
 
 CHECKSUM = r"^(sha256:[0-9a-f]{64}|sha512:[0-9a-f]{128})$"
@@ -100,12 +100,21 @@ class VirtualMachineImageStatus(Model):
     observed_generation: int | None = None
     """The metadata.generation this status tells of."""
     conditions: Conditions | None = None
-    """Ready: a node holds it, verified; Unknown until a machine first needs it."""
+    """Verified: what came is what the spec and the other nodes say; Ready: a node holds it, and none fails to get it.
+    Both are Unknown until a machine first needs it."""
+    digest: Word | None = None
+    """sha256:… of its disk, else of its kernel, as fetched."""
     files: Annotated[list[ImageFile], Field(max_length=3)] | None = None
     """Its files and their digests."""
     format: Word | None = None
     """Format of the disk as fetched: qcow2 or raw."""
     virtual_size: Word | None = None
     """Size of the disk a guest sees."""
+    download_size: Word | None = None
+    """Bytes of all its files as fetched."""
     nodes: int | None = None
     """Nodes that hold it."""
+    in_use_count: int | None = None
+    """Machines whose spec names it."""
+    in_use_by: Users | None = None
+    """The first of them, as namespace/name."""

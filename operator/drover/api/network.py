@@ -12,6 +12,7 @@ from drover.api.base import (
     ObjectName,
     Prose,
     ShortName,
+    Users,
     keyed,
     rule,
     rules,
@@ -144,5 +145,13 @@ class VirtualNetworkStatus(Model):
     """The metadata.generation this status tells of."""
     conditions: Conditions | None = None
     """Ready: up on every node that reports it."""
+    capacity: int | None = None
+    """Addresses that can be given out."""
+    allocated: int | None = None
+    """Addresses that machines have, be they given out or asked for."""
+    in_use_count: int | None = None
+    """Machines with an interface on it."""
+    in_use_by: Users | None = None
+    """The first of them, as namespace/name."""
     nodes: Annotated[list[NetworkNode], Field(max_length=1000, json_schema_extra=keyed("name"))] | None = None
     """The network, node by node."""

@@ -4,7 +4,20 @@ from typing import Annotated, Literal
 
 from pydantic import ConfigDict, Field
 
-from drover.api.base import Conditions, Model, NodeLabels, ObjectName, Prose, Word, keyed, rule, rules, told, unchanged
+from drover.api.base import (
+    Conditions,
+    Model,
+    NodeLabels,
+    ObjectName,
+    Prose,
+    Users,
+    Word,
+    keyed,
+    rule,
+    rules,
+    told,
+    unchanged,
+)
 
 PATH = r"^(/[A-Za-z0-9_-][A-Za-z0-9._-]*)+$"
 
@@ -50,6 +63,8 @@ class PoolNode(Model):
     """Node."""
     capacity: Word | None = None
     """Size of the file system."""
+    allocated: Word | None = None
+    """What is taken of it, be it by others than volumes."""
     available: Word | None = None
     """What is free of it."""
     ready: bool
@@ -65,5 +80,13 @@ class StoragePoolStatus(Model):
     """The metadata.generation this status tells of."""
     conditions: Conditions | None = None
     """Ready: usable on every node that reports it."""
+    capacity: Word | None = None
+    """Size of all nodes' file systems together."""
+    allocated: Word | None = None
+    """What is taken of them."""
+    in_use_count: int | None = None
+    """Volumes in it."""
+    in_use_by: Users | None = None
+    """The first of them, as namespace/name."""
     nodes: Annotated[list[PoolNode], Field(max_length=1000, json_schema_extra=keyed("name"))] | None = None
     """The pool, node by node."""

@@ -34,6 +34,8 @@ from drover.api.scheduling import AffinityData, SpreadData, TolerationData
 PowerState = Literal["Running", "Paused", "Hibernated", "Stopped"]
 RestartPolicy = Literal["Always", "OnFailure", "Never"]
 ReclaimPolicy = Literal["Delete", "Retain"]
+EvictionPolicy = Literal["Stop", "Block"]
+DeletionProtection = Literal["Disabled", "Enabled"]
 
 
 class CPU(Model):
@@ -149,6 +151,10 @@ class VirtualMachineSpec(Model):
     """What happens when the guest stops by itself: Always (default) starts it again, OnFailure only after a failure, Never leaves it. Live."""
     termination_grace_period_seconds: Annotated[int, Field(ge=0, le=86400)] | None = None
     """Seconds between the shutdown request and the power cut; default 60, 0 cuts at once. Live."""
+    eviction_policy: EvictionPolicy | None = None
+    """What a drain or another eviction from its node does: Stop (default) shuts the guest down, to start on another node or once this one is back; Block refuses it while the guest is on. Live."""
+    deletion_protection: DeletionProtection | None = None
+    """Enabled refuses to delete the machine; default Disabled. Live."""
     cpu: CPU | None = None
     """Processors."""
     memory: Memory | None = None
@@ -272,6 +278,8 @@ class VirtualMachineStatus(Model):
     """Which incarnation on a node; it grows with every move."""
     domain: ObjectName | None = None
     """Name of the Domain object of this incarnation."""
+    guest_uuid: Annotated[Word | None, Field(alias="guestUUID")] = None
+    """libvirt's uuid of its guest, if it was adopted from an earlier machine; else that is the machine's own uid."""
     addresses: Annotated[list[GuestAddress], Field(max_length=8, json_schema_extra=keyed("interface"))] | None = None
     """Addresses by interface."""
     resolved: ResolvedMachine | None = None

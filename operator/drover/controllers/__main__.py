@@ -14,7 +14,8 @@ from drover.api import kinds
 from drover.api.kinds import Kind
 from drover.controllers import address, defaults, image, network, pool, virtualmachine, volume
 from drover.controllers.hypervisor import Heartbeats
-from drover.controllers.hypervisor import watch as watch_nodes
+from drover.controllers.node import Watcher
+from drover.controllers.nodelabel import Labeller
 from drover.controllers.watches import stores, watches
 from drover.controllers.wiring import Wiring, connect
 from drover.controllers.world import World
@@ -24,7 +25,8 @@ from drover.kube.lease import Elector, Terms
 from drover.metrics import controller as metrics
 from drover.metrics import registry
 from drover.planning.resolve import Policy
-from drover.runtime import health
+from drover.runtime import health, release
+from drover.runtime import kinds as definitions
 from drover.runtime.health import Health
 from drover.runtime.informer import Informer
 from drover.runtime.leader import lead
@@ -72,6 +74,7 @@ async def start(settings: ControllerSettings, stop: asyncio.Event) -> None:
         role = Role()
         _measure(world, reconcilers)
         async with health.serve(settings.http_address, _health(informer, reconcilers, role)):
+            await definitions.check(cluster)
             await informer.prime()
             work = partial(_work, world, wiring, reconcilers)
             leading = lead(_elector(settings, cluster), work, leading=role.take)
@@ -105,12 +108,14 @@ def _reconciler(kind: Kind, world: World) -> Reconciler:
 
 
 async def _work(world: World, wiring: Wiring, reconcilers: Sequence[Reconciler]) -> None:
-    """Do all that only the leader does."""
-    async with asyncio.TaskGroup() as group:
+    """Do all that only the leader does, and of all releases only one."""
+    async with release.owned(world.cluster, world.settings.namespace) as owning, asyncio.TaskGroup() as group:
+        group.create_task(owning(), name="release")
         for each in reconcilers:
             group.create_task(each.run(world.settings.workers), name=each.name)
         group.create_task(_look_again(reconcilers, world), name="look again")
-        group.create_task(watch_nodes(world.heartbeats, partial(_nodes, world), wiring.node_turned), name="nodes")
+        group.create_task(Watcher(world, wiring.node_turned).run(), name="nodes")
+        group.create_task(Labeller(world).run(), name="node labels")
         group.create_task(world.events.run(world.cluster), name="events")
         group.create_task(address.run(world), name="sweep")
         group.create_task(patiently("make the defaults", partial(defaults.make, world)), name="defaults")
@@ -125,12 +130,6 @@ async def _look_again(reconcilers: Sequence[Reconciler], world: World) -> None:
             keys = tuple(world.caches.store(each.kind).names())
             for number, key in enumerate(keys):
                 each.queue.add_after(key, period * number / len(keys))
-
-
-def _nodes(world: World) -> frozenset[str]:
-    leases = (lease.node for lease in world.stores.leases.values())
-    hypervisors = (found.meta.key.name for found in world.stores.hypervisors.values())
-    return frozenset(name for name in (*leases, *hypervisors) if name)
 
 
 def _elector(settings: ControllerSettings, cluster: Cluster) -> Elector:

@@ -4,13 +4,15 @@ import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
-from drover.api.kinds import ADDRESS, DOMAIN, POD, VIRTUALMACHINE, VOLUME, Kind
+from drover.api.kinds import ADDRESS, BUDGET, DOMAIN, HYPERVISOR, POD, VIRTUALMACHINE, VOLUME, Kind
+from drover.controllers import node as nodes
 from drover.controllers.world import World
 from drover.errors import InvalidSpec, NotReady
 from drover.kube.errors import AlreadyExists, ApiFault, Conflict, Rejected
 from drover.metrics.registry import wrote
 from drover.planning import address, names
 from drover.planning.action import (
+    Abandon,
     Action,
     AddFinalizer,
     Allocate,
@@ -18,17 +20,25 @@ from drover.planning.action import (
     CreateDomain,
     Delete,
     Disown,
+    LetGo,
     ReleaseAnchor,
     RemoveFinalizer,
     Stage,
     TakeVolume,
     UpdateSpec,
 )
+from drover.planning.adoption import Inherit, Left, heir, still_left
 from drover.planning.anchor import RELEASE_GRACE_SECONDS
 from drover.planning.ownership import machine_uid
+from drover.planning.transition import News
+from drover.planning.view import view
 from drover.planning.volume import ANNOTATION_USER
 from drover.runtime.store import Store
+from drover.state.objects import read_domain
 from drover.state.resource import Body, Key, Meta, read_meta
+
+RECHECK_SECONDS = 5.0
+"""Until a node that was not found to be off is asked about again."""
 
 
 async def perform(stages: tuple[Stage, ...], world: World) -> None:
@@ -58,7 +68,7 @@ async def do(action: Action, world: World) -> None:
 
 def _concern(action: Action) -> str:
     if isinstance(action, Create):
-        return "Scheduled" if action.kind == POD else "VolumesReady"
+        return "Scheduled" if action.kind in {POD, BUDGET} else "VolumesReady"
     return "NetworkReady" if isinstance(action, Allocate) else "Running"
 
 
@@ -91,8 +101,32 @@ async def _accept(action: Create, world: World) -> None:
     if found is None:
         raise Conflict(f"{action.kind.name} {key} came and went")
     learn(world, action.kind, found)
-    if machine_uid(read_meta(found)) != action.uid and action.kind == POD:
-        raise NotReady(f"a pod called {key.name} is in the way", reason="NameTaken")
+    if machine_uid(read_meta(found)) != action.uid and action.kind in {POD, BUDGET}:
+        raise Rejected(
+            f"a {action.kind.name} called {key.name} is in the way", reason="NameTaken", delay=RECHECK_SECONDS
+        )
+
+
+async def _abandon(action: Abandon, world: World) -> None:
+    """Leave a Domain behind; should its guest be on after all, it is not given time when its node comes back."""
+    domain = action.domain
+    if not await nodes.is_off(domain.spec, world):
+        raise NotReady(f"{domain.spec.node_name} may not be off", reason="NodeLost", delay=RECHECK_SECONDS)
+    hurried = domain.spec.model_copy(update={"termination_grace_period_seconds": 0})
+    spec = hurried.model_dump(mode="json", by_alias=True, exclude_none=True)
+    if hurried != domain.spec:
+        await _rewrite(world, DOMAIN, domain.meta, lambda body: {**body, "spec": spec})
+    await _delete(Delete(DOMAIN, domain.meta), world)
+
+
+async def _let_go(action: LetGo, world: World) -> None:
+    domain = action.domain
+    node, name = domain.spec.node_name, domain.meta.key.name
+    if not await nodes.is_gone(node, world):
+        raise NotReady(f"{node} may not be gone", reason="NodeLost", delay=RECHECK_SECONDS)
+    await _remove_finalizer(RemoveFinalizer(DOMAIN, domain.meta, names.FINALIZER_AGENT), world)
+    words = f"{node} was taken out of the cluster, so what {name} left there is not cleaned up"
+    world.events.tell(action.machine, [News("AbandonedOnNode", words, warning=True)])
 
 
 async def _create_domain(action: CreateDomain, world: World) -> None:
@@ -108,7 +142,10 @@ async def _create_domain(action: CreateDomain, world: World) -> None:
             raise NotReady(f"{found['metadata']['name']} of an earlier machine is not gone yet", reason="NameTaken")
     if present is not None:
         learn(world, VIRTUALMACHINE, present)
-    if listing.items or not _still(present, machine, epoch):
+    await _expect_orphan(action.left, machine, world)
+    for found in listing.items:
+        await _expect_left(found, epoch, world)
+    if not _still(present, machine, epoch):
         raise Conflict(f"{machine.key} is not as it was")
     wrote(DOMAIN.name, "create")
     try:
@@ -120,13 +157,47 @@ async def _create_domain(action: CreateDomain, world: World) -> None:
         raise
 
 
+async def _expect_orphan(left: Left | None, machine: Meta, world: World) -> None:
+    """Make sure that a guest to take over is left still, by its agent's word, and that no Domain has a claim to it."""
+    if left is None:
+        return
+    hypervisor, listing = await asyncio.gather(
+        world.cluster.get(HYPERVISOR, Key("", left.node)), world.cluster.list(DOMAIN, namespace=machine.key.namespace)
+    )
+    if hypervisor is not None:
+        learn(world, HYPERVISOR, hypervisor)
+    if not still_left(left, hypervisor):
+        raise Conflict(f"guest {left.orphan.uuid} is not left on {left.node} any more")
+    if any(found["spec"]["uuid"] == left.orphan.uuid for found in listing.items):
+        raise Conflict(f"a Domain speaks for guest {left.orphan.uuid}")
+
+
+async def _inherit(action: Inherit, world: World) -> None:
+    """Make a child the heir's, if the machine of its name really is the heir."""
+    present = await world.cluster.get(VIRTUALMACHINE, action.machine.key)
+    if not _is_the_same(present, action.machine):
+        raise Conflict(f"{action.machine.key} is not as it was")
+    await _rewrite(world, action.kind, action.meta, lambda body: heir(body, action))
+
+
+async def _expect_left(found: Body, epoch: int, world: World) -> None:
+    """Make sure that a Domain is no more than an order to clean up, for a node that is off at this moment."""
+    domain = view(read_domain(found))
+    if not domain.meta.deleting or domain.spec.epoch >= epoch:
+        raise Conflict(f"{domain.meta.key.name} is there")
+    if not await nodes.is_off(domain.spec, world):
+        raise NotReady(f"{domain.meta.key.name} is not gone yet", reason="NodeLost", delay=RECHECK_SECONDS)
+
+
 def _still(present: Body | None, machine: Meta, epoch: int) -> bool:
     """Tell whether a machine is still there, wanted, and has not been further than we know."""
-    if present is None:
-        return False
-    meta = read_meta(present)
-    known: int = present.get("status", {}).get("epoch") or 0
-    return meta.uid == machine.uid and not meta.deleting and known < epoch
+    known: int = (present or {}).get("status", {}).get("epoch") or 0
+    return _is_the_same(present, machine) and known < epoch
+
+
+def _is_the_same(present: Body | None, machine: Meta) -> bool:
+    meta = read_meta(present) if present else None
+    return meta is not None and meta.uid == machine.uid and not meta.deleting
 
 
 async def _allocate(action: Allocate, world: World) -> None:
@@ -211,18 +282,22 @@ async def _release_anchor(action: ReleaseAnchor, world: World) -> None:
     meta = action.meta
     if action.delete:
         wrote(POD.name, "delete")
-        await world.cluster.delete(POD, meta.key, uid=meta.uid, grace=RELEASE_GRACE_SECONDS)
+        grace = 0 if action.force else RELEASE_GRACE_SECONDS
+        await world.cluster.delete(POD, meta.key, uid=meta.uid, grace=grace)
     if names.FINALIZER_ANCHOR in meta.finalizers:
         await _remove_finalizer(RemoveFinalizer(POD, meta, names.FINALIZER_ANCHOR), world)
 
 
 ACTIONS: Mapping[type[Action], Callable[[Any, World], Awaitable[None]]] = {
+    Abandon: _abandon,
     AddFinalizer: _add_finalizer,
     Allocate: _allocate,
     Create: _create,
     CreateDomain: _create_domain,
     Delete: _delete,
     Disown: _disown,
+    Inherit: _inherit,
+    LetGo: _let_go,
     ReleaseAnchor: _release_anchor,
     RemoveFinalizer: _remove_finalizer,
     TakeVolume: _take_volume,

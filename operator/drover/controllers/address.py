@@ -34,14 +34,9 @@ async def sweep(world: World) -> None:
         return found.meta.uid if found else None
 
     for address in list(suspects((view(each) for each in world.stores.addresses.values()), uid_of)):
-        if address.spec.virtual_machine.uid not in _orphans(world):
+        # Of a machine that is gone while its guest runs on the addresses are in use still.
+        if address.spec.virtual_machine.uid not in world.orphans.uids():
             await _free(address, world)
-
-
-def _orphans(world: World) -> frozenset[str]:
-    """Uids of machines that are gone while their guests run on: those use their addresses still."""
-    reported = (view(each).status.orphans or [] for each in world.stores.hypervisors.values())
-    return frozenset(orphan.uuid for orphans in reported for orphan in orphans)
 
 
 async def _free(address: AddressView, world: World) -> None:

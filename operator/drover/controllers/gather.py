@@ -5,17 +5,22 @@ from dataclasses import replace
 from typing import TypeVar
 
 from drover.api.base import Model
+from drover.controllers import node as nodes
 from drover.controllers.links import Token
-from drover.controllers.watches import MACHINE, NAME, UID
+from drover.controllers.orphans import estate
+from drover.controllers.watches import ACCELERATOR, MACHINE, NAME, NAMESPACE, PLUG, SKEWED, UID, plug
 from drover.controllers.world import World
 from drover.planning import catalog as catalogs
 from drover.planning import names, volume
 from drover.planning.address import window
 from drover.planning.catalog import Catalog, Names
 from drover.planning.found import Found
+from drover.planning.node import Lost
 from drover.planning.resolve import interfaces
-from drover.planning.view import MachineView, View, VolumeView, view
+from drover.planning.skew import Skew, summarise
+from drover.planning.view import AddressView, DomainView, MachineView, View, VolumeView, view
 from drover.runtime.store import Store
+from drover.state.pod import Pod
 from drover.state.resource import Key, Resource
 
 S = TypeVar("S", bound=Model)
@@ -30,17 +35,25 @@ def gather(key: Key, world: World) -> Found | None:
     stores, uid, machine = world.stores, resource.meta.uid, view(resource)
     domains = sorted((view(each) for each in _own(stores.domains, key, uid)), key=lambda each: each.spec.epoch)
     owned = tuple(view(each) for each in _own(stores.volumes, key, uid))
+    anchors = tuple(pod for pod in stores.anchors.by(MACHINE, uid) if pod.meta.key.namespace == key.namespace)
+    lost = nodes.lost(world, machine)
+    left = () if domains else world.orphans.of(key)
     namespace = stores.namespaces.get(Key("", key.namespace))
     return Found(
         machine=machine,
         catalog=_catalog(machine, owned, world),
         policy=replace(world.policy, emulated=_emulated(world)),
         domains=tuple(domains),
-        anchors=tuple(pod for pod in stores.anchors.by(MACHINE, uid) if pod.meta.key.namespace == key.namespace),
+        anchors=anchors,
         namesakes=stores.anchors.by(NAME, str(key)),
         owned=owned,
         addresses=tuple(view(each) for each in stores.addresses.by(MACHINE, uid)),
-        silent=next((each.spec.node_name for each in domains if world.heartbeats.is_silent(each.spec.node_name)), ""),
+        budgets=stores.budgets.by(NAMESPACE, key.namespace),
+        lost=lost,
+        left=left,
+        estate=estate(left, stores),
+        skew=_skew(world),
+        node_uids=dict(_node_uids(domains, anchors, lost, world)),
         closing=namespace is not None and namespace.terminating,
     )
 
@@ -56,9 +69,21 @@ def tokens(found: Found) -> frozenset[Token]:
         "storagepools": wanted.pools | {catalog.default_pool, ""},
         "virtualnetworks": wanted.networks | {catalog.default_network, ""},
         "storagevolumes": {f"{key.namespace}/{name}" for name in wanted.volumes},
-        "networkaddresses": catalogs.claims(spec, catalog.default_network) | catalog.exhausted,
+        "networkaddresses": catalogs.claims(spec, catalog.default_network) | catalog.exhausted | set(catalog.claimed),
     }
     return frozenset((plural, name) for plural, all_names in pairs.items() for name in all_names)
+
+
+def _node_uids(
+    domains: Iterable[DomainView], anchors: Iterable[Pod], lost: Mapping[str, Lost], world: World
+) -> Iterator[tuple[str, str]]:
+    """Find the Node objects of where a guest may come to be, and of where one is, as long as its agent is heard."""
+    present = {each.spec.node_name for each in domains}
+    heard = {name for name in present if world.heartbeats.is_heard(name)}
+    for name in (heard | ({pod.node for pod in anchors} - present)) - set(lost):
+        found = world.stores.nodes.get(Key("", name))
+        if found is not None:
+            yield name, found.meta.uid
 
 
 def _own(store: Store[Resource[S, T]], key: Key, uid: str) -> Iterator[Resource[S, T]]:
@@ -82,11 +107,7 @@ def _catalog(machine: MachineView, owned: Iterable[VolumeView], world: World) ->
         pools=_shared(stores.pools, _pools(wanted, volumes, default_pool)),
         networks=networks,
         volumes=volumes,
-        claimed={
-            name: view(claimed)
-            for name in catalogs.claims(spec, default_network)
-            if (claimed := stores.addresses.get(Key("", name)))
-        },
+        claimed={each.meta.key.name: each for each in _claimed(machine, default_network, world)},
         default_pool=default_pool,
         default_network=default_network,
         exhausted=frozenset(
@@ -94,6 +115,18 @@ def _catalog(machine: MachineView, owned: Iterable[VolumeView], world: World) ->
         ),
         held=dict(_held(machine, volumes, world)),
     )
+
+
+def _claimed(machine: MachineView, default_network: str, world: World) -> Iterator[AddressView]:
+    """Find the allocations of what the spec asks for; a hardware address may be one that another machine was given."""
+    addresses = world.stores.addresses
+    for name in catalogs.claims(machine.spec, default_network):
+        if (found := addresses.get(Key("", name))) is not None:
+            yield view(found)
+    for each in machine.spec.interfaces or []:
+        if each.mac_address:
+            network = each.network or default_network
+            yield from (view(found) for found in addresses.by(PLUG, plug(network, each.mac_address)))
 
 
 def _volume(world: World, key: Key, name: str) -> VolumeView | None:
@@ -151,5 +184,11 @@ def _holder(uid: str, key: Key, world: World) -> str:
     return ""
 
 
+def _skew(world: World) -> Skew:
+    beyond = world.stores.hypervisors.by(SKEWED, SKEWED)
+    statuses = ((found.meta.key.name, view(found).status) for found in beyond)
+    return summarise(statuses, len(tuple(world.stores.hypervisors.names())) if beyond else 0)
+
+
 def _emulated(world: World) -> bool:
-    return any(view(each).status.accelerator == "TCG" for each in world.stores.hypervisors.values())
+    return bool(world.stores.hypervisors.by(ACCELERATOR, "TCG"))

@@ -9,4 +9,4 @@ from drover.state.resource import Key
 
 async def reconcile(key: Key, world: World) -> None:
     """Bring what is said of one network in line."""
-    await sum_up(NETWORK, world.stores.networks.get(key), status, world)
+    await sum_up(NETWORK, world.stores.networks.get(key), status, world, allocated=world.book.count(key.name))

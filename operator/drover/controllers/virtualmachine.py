@@ -40,6 +40,8 @@ async def reconcile(key: Key, world: World) -> float | None:
         decision = decide(found, now=world.now())
         if not decision.stages:
             return await report(found, decision, world)
+        if decision.first:
+            await report(found, replace(decision, settled=True), world)
         await _act(found, decision, world)
     raise Busy(f"{key} needs more rounds")
 

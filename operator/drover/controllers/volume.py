@@ -2,7 +2,8 @@
 
 from drover.api.kinds import DOMAIN, VOLUME
 from drover.api.volume import StorageVolumeStatus
-from drover.controllers.act import do, learn
+from drover.controllers.act import RECHECK_SECONDS, do, learn
+from drover.controllers.node import is_gone
 from drover.controllers.patience import SECONDS
 from drover.controllers.report import tell
 from drover.controllers.world import World
@@ -22,9 +23,8 @@ async def reconcile(key: Key, world: World) -> float | None:
         world.patience.forget((VOLUME, key))
         return None
     volume = view(resource)
-    if planning.forsaken(volume, _domains(volume, world)):
-        await _let_go(volume, world)
-        return None
+    if planning.forsaken(volume, _domains(volume, world), gone=_seems_gone(volume, world)):
+        return await _let_go(volume, world)
     return await _report(volume, world)
 
 
@@ -35,14 +35,24 @@ def _domains(volume: VolumeView, world: World) -> list[DomainView]:
     return [each for each in named if any(disk.volume_uid == volume.meta.uid for disk in each.spec.disks)]
 
 
-async def _let_go(volume: VolumeView, world: World) -> None:
-    """Let a volume go, unless a Domain that the cache does not know of needs it."""
+def _seems_gone(volume: VolumeView, world: World) -> bool:
+    """Tell whether the node with a volume's data is silent and out of the cluster, as the caches have it."""
+    node = volume.status.node_name or ""
+    return node in world.heartbeats.silent and world.stores.nodes.get(Key("", node)) is None
+
+
+async def _let_go(volume: VolumeView, world: World) -> float | None:
+    """Let a volume go, unless a Domain that the cache does not know of needs it, or its node is there after all."""
     key = volume.meta.key
     listing = await world.cluster.list(DOMAIN, namespace=key.namespace)
     for found in listing.items:
         learn(world, DOMAIN, found)
-    if planning.forsaken(volume, _domains(volume, world)):
+    node = volume.status.node_name
+    gone = node is not None and await is_gone(node, world)
+    if planning.forsaken(volume, _domains(volume, world), gone=gone):
         await do(RemoveFinalizer(VOLUME, volume.meta, names.FINALIZER_VOLUME), world)
+        return None
+    return RECHECK_SECONDS
 
 
 async def _report(volume: VolumeView, world: World) -> float | None:

@@ -8,10 +8,13 @@ from drover.api.kinds import Kind
 from drover.planning import names
 from drover.planning.anchor import LABEL_ANCHOR
 from drover.planning.ownership import machine_uid
+from drover.planning.skew import judge
 from drover.planning.view import view
 from drover.runtime.informer import Watch
 from drover.runtime.store import Store
 from drover.state import objects
+from drover.state.budget import Budget, read_budget
+from drover.state.clusternode import Node, read_node
 from drover.state.lease import Lease, read_lease
 from drover.state.namespace import Namespace, read_namespace
 from drover.state.pod import Pod, read_pod
@@ -21,6 +24,11 @@ MACHINE = "machine"
 """Index: uid of the machine that an object was made for."""
 NAME = "name"
 """Index of anchors: namespace/name of the machine, whichever machine it is or was."""
+PLUG = "plug"
+"""Index of allocations: network and hardware address, see `plug`."""
+ACCELERATOR = "accelerator"
+SKEWED = "skewed"
+"""Index of hypervisors, and its value for those whose agent is of a release that does not go with ours."""
 NODE = "node"
 UID = "uid"
 NAMESPACE = "namespace"
@@ -44,12 +52,24 @@ def watches(namespace: str) -> list[Watch[Any]]:
         ),
         Watch(kinds.VOLUME, objects.read_volume, indexes={MACHINE: lambda found: machine_uid(found.meta)}),
         Watch(
-            kinds.ADDRESS, objects.read_address, indexes={MACHINE: lambda found: view(found).spec.virtual_machine.uid}
+            kinds.ADDRESS,
+            objects.read_address,
+            indexes={
+                MACHINE: lambda found: view(found).spec.virtual_machine.uid,
+                PLUG: lambda found: plug(view(found).spec.network, view(found).spec.mac_address),
+            },
         ),
         Watch(kinds.IMAGE, objects.read_image),
         Watch(kinds.POOL, objects.read_pool),
         Watch(kinds.NETWORK, objects.read_network),
-        Watch(kinds.HYPERVISOR, objects.read_hypervisor),
+        Watch(
+            kinds.HYPERVISOR,
+            objects.read_hypervisor,
+            indexes={
+                ACCELERATOR: lambda found: view(found).status.accelerator or "",
+                SKEWED: lambda found: SKEWED if judge("", view(found).status) else "",
+            },
+        ),
         Watch(
             kinds.POD,
             read_pod,
@@ -58,7 +78,18 @@ def watches(namespace: str) -> list[Watch[Any]]:
         ),
         Watch(kinds.LEASE, read_lease, fields=f"metadata.namespace={namespace}"),
         Watch(kinds.NAMESPACE, read_namespace),
+        Watch(kinds.NODE, read_node),
+        Watch(
+            kinds.BUDGET,
+            read_budget,
+            indexes={NAMESPACE: lambda found: found.meta.key.namespace},
+        ),
     ]
+
+
+def plug(network: str, mac: str) -> str:
+    """Name what one hardware address on one network is."""
+    return f"{network} {mac}"
 
 
 def machine_name(pod: Pod) -> str:
@@ -81,6 +112,8 @@ class Stores:
     anchors: Store[Pod]
     leases: Store[Lease]
     namespaces: Store[Namespace]
+    nodes: Store[Node]
+    budgets: Store[Budget]
 
 
 class Caches(Protocol):
@@ -107,4 +140,6 @@ def stores(informer: Caches) -> Stores:
         anchors=informer.store(kinds.POD),
         leases=informer.store(kinds.LEASE),
         namespaces=informer.store(kinds.NAMESPACE),
+        nodes=informer.store(kinds.NODE),
+        budgets=informer.store(kinds.BUDGET),
     )

@@ -4,7 +4,9 @@ from collections.abc import Iterable
 from typing import Any, TypeVar
 
 from drover.api import kinds
+from drover.api.hypervisor import HypervisorStatus
 from drover.api.kinds import Kind
+from drover.controllers import tally
 from drover.controllers.hypervisor import PACE_SECONDS
 from drover.controllers.links import Token
 from drover.controllers.watches import NAMESPACE, NODE, UID
@@ -16,9 +18,11 @@ from drover.planning.volume import claimants
 from drover.runtime.store import Cached, Changed
 from drover.runtime.workqueue import WorkQueue
 from drover.state import objects
+from drover.state.budget import Budget
+from drover.state.clusternode import Node
 from drover.state.namespace import Namespace
 from drover.state.pod import Pod
-from drover.state.resource import Key, Resource
+from drover.state.resource import Key, Meta, Resource
 
 T = TypeVar("T", bound=Cached)
 Queues = dict[Kind, WorkQueue[Key]]
@@ -29,6 +33,8 @@ def connect(world: World, queues: Queues) -> "Wiring":
     """Subscribe to every cache."""
     wiring = Wiring(world, queues)
     for kind, callback in wiring.callbacks().items():
+        world.caches.store(kind).subscribe(callback)
+    for kind, callback in tally.callbacks(world.tally, queues).items():
         world.caches.store(kind).subscribe(callback)
     return wiring
 
@@ -54,13 +60,20 @@ class Wiring:
             kinds.HYPERVISOR: self._hypervisor,
             kinds.LEASE: self._world.heartbeats.observe,
             kinds.NAMESPACE: self._namespace,
+            kinds.NODE: self._node_object,
+            kinds.BUDGET: self._budget,
         }
 
     def node_turned(self, node: str) -> None:
-        """Have the machines of a node looked at that fell silent or is heard again, a few at a time."""
-        queue = self._queues[kinds.VIRTUALMACHINE]
-        for number, domain in enumerate(self._world.stores.domains.by(NODE, node)):
-            queue.add_after(self._owner(domain), number * PACE_SECONDS)
+        """Have all looked at that is on a node which fell silent, was marked or is heard again, a few at a time."""
+        queue, stores = self._queues[kinds.VIRTUALMACHINE], self._world.stores
+        placed = (machine_key(pod.meta) for pod in stores.anchors.values() if pod.node == node)
+        machines = dict.fromkeys((*map(self._owner, stores.domains.by(NODE, node)), *placed))
+        for number, key in enumerate(machines):
+            queue.add_after(key, number * PACE_SECONDS)
+        for volume in stores.volumes.values():
+            if volume.meta.deleting and _node(volume) == node:
+                self._queues[kinds.VOLUME].add(volume.meta.key)
 
     def _add(self, machines: Iterable[Key], *, urgent: bool = False) -> None:
         for key in machines:
@@ -107,9 +120,9 @@ class Wiring:
 
     def _anchor(self, old: Pod | None, new: Pod | None) -> None:
         meta = one(old, new).meta
-        machine = dict(meta.labels).get(names.LABEL_MACHINE, "")
-        if machine and machine_uid(meta):
-            self._add([Key(meta.key.namespace, machine)], urgent=True)
+        key = machine_key(meta)
+        if key.name and machine_uid(meta):
+            self._add([key], urgent=True)
 
     def _shared(self, kind: Kind) -> Changed[Any]:
         def changed(old: Resource[Any, Any] | None, new: Resource[Any, Any] | None) -> None:
@@ -121,17 +134,31 @@ class Wiring:
         return changed
 
     def _hypervisor(self, old: objects.Hypervisor | None, new: objects.Hypervisor | None) -> None:
+        self._add(self._world.orphans.observe(old, new))
         before, after = view(old).status if old else None, view(new).status if new else None
         for kind, part in ((kinds.IMAGE, "images"), (kinds.POOL, "pools"), (kinds.NETWORK, "networks")):
             if getattr(before, part, None) != getattr(after, part, None):
                 for key in self._world.caches.store(kind).names():
                     self._queues[kind].add(key)
+        if _levels(before) != _levels(after):
+            self.node_turned(one(old, new).meta.key.name)
+            self._add(machine_key(pod.meta) for pod in self._world.stores.anchors.values() if not pod.node)
 
     def _namespace(self, old: Namespace | None, new: Namespace | None) -> None:
         if old and new and (old.meta.labels, old.terminating) == (new.meta.labels, new.terminating):
             return
         name = one(old, new).meta.key.name
         self._add(machine.meta.key for machine in self._world.stores.machines.by(NAMESPACE, name))
+
+    def _node_object(self, old: Node | None, new: Node | None) -> None:
+        if _said(old) != _said(new):
+            self.node_turned(one(old, new).meta.key.name)
+
+    def _budget(self, old: Budget | None, new: Budget | None) -> None:
+        if old and new and old.requirements == new.requirements:
+            return
+        namespace = one(old, new).meta.key.namespace
+        self._add(machine.meta.key for machine in self._world.stores.machines.by(NAMESPACE, namespace))
 
     def _refer(self, *tokens: Token) -> None:
         self._add(self._world.links.users(*tokens))
@@ -142,6 +169,21 @@ def one(old: T | None, new: T | None) -> T:
     found = new or old
     assert found is not None, "a change is from or to something"
     return found
+
+
+def machine_key(meta: Meta) -> Key:
+    """Name of the machine that an anchor is for, as its label says."""
+    return Key(meta.key.namespace, dict(meta.labels).get(names.LABEL_MACHINE, ""))
+
+
+def _said(node: Node | None) -> tuple[object, ...]:
+    """What a Node object says of the node's power."""
+    return (node.meta.uid, node.meta.annotations, node.out_of_service, node.boot_id) if node else ()
+
+
+def _levels(told: HypervisorStatus | None) -> tuple[object, ...]:
+    """What an agent says of how it goes with the controller."""
+    return (told.agent_version, told.api_level) if told else ()
 
 
 def _only_told(old: objects.Machine | None, new: objects.Machine, told: bytes | None) -> bool:

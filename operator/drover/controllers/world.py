@@ -5,7 +5,9 @@ from dataclasses import dataclass, field
 from drover.controllers.events import Events
 from drover.controllers.hypervisor import Heartbeats
 from drover.controllers.links import Links, Usage
+from drover.controllers.orphans import Orphans
 from drover.controllers.patience import Patience
+from drover.controllers.tally import Tally
 from drover.controllers.watches import Caches, Stores
 from drover.kube.client import Cluster
 from drover.planning.address import Book
@@ -29,6 +31,8 @@ class World:
     book: Book = field(default_factory=Book)
     links: Links = field(default_factory=Links)
     usage: Usage = field(default_factory=Usage)
+    tally: Tally = field(default_factory=Tally)
+    orphans: Orphans = field(default_factory=Orphans)
     patience: Patience = field(default_factory=Patience)
     events: Events = field(default_factory=Events)
     telling: dict[Key, bytes] = field(default_factory=dict)

@@ -6,6 +6,8 @@ from typing import Any
 
 from drover.api.kinds import Kind
 from drover.planning.address import Claim, Window
+from drover.planning.adoption import Inherit, Left
+from drover.planning.view import DomainView
 from drover.state.resource import Meta
 
 
@@ -38,10 +40,12 @@ class Create:
 
 @dataclass(frozen=True, slots=True)
 class CreateDomain:
-    """Make the next incarnation of a machine, if really none is left of the ones before."""
+    """Make the next incarnation of a machine, if of those before really none is left but orders to clean up."""
 
     machine: Meta
     body: Mapping[str, Any]
+    left: Left | None = None
+    """The guest of an earlier machine that it takes over, if its agent still reports it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,12 +75,30 @@ class Delete:
 
 
 @dataclass(frozen=True, slots=True)
+class Abandon:
+    """Leave an incarnation behind as an order to clean up, if its node really is off."""
+
+    domain: DomainView
+
+
+@dataclass(frozen=True, slots=True)
+class LetGo:
+    """Let go of an incarnation whose clean-up nobody can do any more, if its node really is gone."""
+
+    domain: DomainView
+    machine: Meta
+    """Who is told."""
+
+
+@dataclass(frozen=True, slots=True)
 class ReleaseAnchor:
     """Give up a place on a node."""
 
     meta: Meta
     delete: bool
     """Whether the pod is to be deleted, or deleted sooner than it is going to be."""
+    force: bool = False
+    """Whether its node is not waited for: nobody there can end it, or not in time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,9 +126,12 @@ Action = (
     | Allocate
     | UpdateSpec
     | Delete
+    | Abandon
+    | LetGo
     | ReleaseAnchor
     | Disown
     | TakeVolume
+    | Inherit
 )
 Stage = tuple[Action, ...]
 """Actions that do not depend on each other; stages follow one another."""

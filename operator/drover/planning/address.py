@@ -68,6 +68,10 @@ class Book:
             window, lowest = self._lowest[network]
             self._lowest[network] = (window, max(window.first, min(address, lowest)))
 
+    def count(self, network: str) -> int:
+        """Tell how many of a network's addresses are somebody's."""
+        return len(self._taken.get(network, ()))
+
     def lowest(self, network: str, window: Window) -> int | None:
         """Find the lowest free address, ``None`` when there is none."""
         taken = self._taken.get(network, set())

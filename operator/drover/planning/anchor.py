@@ -1,5 +1,7 @@
 """The anchor pod: it holds the machine's place in the cluster's books while the guest may run."""
 
+import hashlib
+import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -13,11 +15,13 @@ from drover.state.pod import Pod
 from drover.state.resource import Meta
 
 LABEL_ANCHOR = "drover.dev/anchor"
+ANNOTATION_MADE_FROM = "drover.dev/made-from"
+"""On an anchor: a digest of all that it asks of the scheduler."""
 LABEL_HYPERVISOR = "drover.dev/hypervisor"
 """On nodes that run an agent."""
 HOSTNAME = "kubernetes.io/hostname"
-GRACE_SECONDS = 86400
-"""The pod must outlive its machine's stop: the scheduler frees the place as soon as the pod ends."""
+SLACK_SECONDS = 600
+"""What the pod has over its machine's own grace: the scheduler frees the place as soon as the pod ends."""
 RELEASE_GRACE_SECONDS = 1
 USER = 65532
 TOLERATED = ("node.kubernetes.io/not-ready", "node.kubernetes.io/unreachable")
@@ -36,6 +40,8 @@ class Placement:
     """Labels that its pools and networks ask of a node."""
     preferred: str = ""
     """Node to prefer: the one it was on."""
+    avoided: tuple[str, ...] = ()
+    """Nodes whose agents give no sign of life, whatever the cluster thinks of them."""
 
 
 def holds(pod: Pod, node: str) -> bool:
@@ -82,24 +88,39 @@ def body(
     machine: Meta, spec: VirtualMachineSpec, effective: Effective, number: int, placement: Placement, policy: Policy
 ) -> Mapping[str, Any]:
     """Build the anchor pod."""
-    labels = {name: value for name, value in machine.labels if not name.startswith("drover.dev/")}
+    pod = _pod(effective, policy) | _scheduling(spec, placement)
     return {
         "metadata": {
             "name": names.anchor(machine.key.name, number),
             "namespace": machine.key.namespace,
-            "labels": labels | {names.LABEL_MACHINE: machine.key.name, LABEL_ANCHOR: "true"},
-            "annotations": {ANNOTATION_MACHINE: machine.uid},
+            "labels": labels(machine),
+            "annotations": {ANNOTATION_MACHINE: machine.uid, ANNOTATION_MADE_FROM: digest(pod)},
             "ownerReferences": [reference(machine)],
             "finalizers": [names.FINALIZER_ANCHOR],
         },
-        "spec": _pod(effective, policy) | _scheduling(spec, placement),
+        "spec": pod,
     }
+
+
+def labels(machine: Meta) -> dict[str, str]:
+    """Labels of a machine's anchors: its own, and those by which its place is told from others."""
+    own = {name: value for name, value in machine.labels if not name.startswith("drover.dev/")}
+    return own | {names.LABEL_MACHINE: machine.key.name, LABEL_ANCHOR: "true"}
+
+
+def digest(pod: Mapping[str, Any]) -> str:
+    """Tell one pod's wishes from another's; where it would rather be is none that must be met."""
+    affinity = dict(pod.get("affinity") or {})
+    node = dict(affinity.get("nodeAffinity") or {})
+    node.pop("preferredDuringSchedulingIgnoredDuringExecution", None)
+    wishes = {**pod, "affinity": {**affinity, "nodeAffinity": node}}
+    return hashlib.sha256(json.dumps(wishes, sort_keys=True, default=str).encode()).hexdigest()[:16]
 
 
 def _pod(effective: Effective, policy: Policy) -> dict[str, Any]:
     return {
         "restartPolicy": "Always",
-        "terminationGracePeriodSeconds": GRACE_SECONDS,
+        "terminationGracePeriodSeconds": effective.grace + SLACK_SECONDS,
         "automountServiceAccountToken": False,
         "enableServiceLinks": False,
         "securityContext": {
@@ -163,8 +184,9 @@ def affinity(asked: Mapping[str, Any], placement: Placement) -> dict[str, Any]:
 
 
 def _expressions(placement: Placement) -> list[dict[str, Any]]:
-    labels = [(LABEL_HYPERVISOR, "true"), *placement.selector, *((HOSTNAME, node) for node in placement.pins)]
-    return [_among(name, value) for name, value in labels]
+    wanted = [(LABEL_HYPERVISOR, "true"), *placement.selector, *((HOSTNAME, node) for node in placement.pins)]
+    elsewhere = {"key": HOSTNAME, "operator": "NotIn", "values": list(placement.avoided)}
+    return [*(_among(name, value) for name, value in wanted), *([elsewhere] if placement.avoided else [])]
 
 
 def _preference(node: str) -> dict[str, Any]:

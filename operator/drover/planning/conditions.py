@@ -40,12 +40,6 @@ def find(conditions: Sequence[Condition] | None, kind: str) -> Condition | None:
     return next((condition for condition in conditions or () if condition.type == kind), None)
 
 
-def is_true(conditions: Sequence[Condition] | None, kind: str) -> bool:
-    """Whether the condition of type `kind` is there and True."""
-    found = find(conditions, kind)
-    return found is not None and found.status == "True"
-
-
 def _stamped(finding: Finding, before: Condition | None, now: str, generation: int) -> Condition:
     same = before is not None and before.status == finding.status
     return Condition(

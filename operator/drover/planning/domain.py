@@ -88,7 +88,7 @@ def _active(order: DomainView, seen: Seen, guest: Guest) -> Decision:
 
 def _kept(order: DomainView, seen: Seen, guest: Guest) -> Record:
     """The record as it should be while the guest is in flight."""
-    record = replace(guest.record, domain=order.meta.key.name, epoch=order.spec.epoch)
+    record = records.ordered(guest.record, order.meta.key.name, order.spec)
     if records.is_confirmed(record) and record.boot_id == seen.boot_id:
         return record
     ready = order.spec.readiness_probe is None and guest.state == "Running"

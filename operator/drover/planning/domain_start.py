@@ -95,7 +95,7 @@ def _launch(order: DomainView, seen: Seen, guest: Guest, cause: Cause) -> Decisi
     if seen.namesake:
         message = f"guest {seen.namesake}, for which no Domain speaks, has its name on this node"
         return Decision("Pending", "NameTaken", message=message, again=ROOM_CHECK)
-    base = replace(guest.record, domain=order.meta.key.name, epoch=spec.epoch)
+    base = records.ordered(guest.record, order.meta.key.name, spec)
     record = records.attempted(base, spec, Moment(seen.now, seen.boot_id), cause)
     return Decision(
         "Pending", "Preparing", (TakeTurn(), *preparations(spec), Launch(record, paused=spec.power_state == "Paused"))

@@ -74,18 +74,18 @@ def describe(order: DomainView, decision: Decision, facts: Facts) -> DomainStatu
     )
 
 
-def unseen(order: DomainView, why: str, *, now: datetime) -> DomainStatus:
+def unseen(order: DomainView, reason: str, why: str, *, now: datetime) -> DomainStatus:
     """Say that the guest cannot be seen; what was known of its making stays."""
     before, moment = order.status, time_stamp(now)
     kept = [each for each in before.conditions or () if each.type in {"VolumesReady", "NetworkReady"}]
     findings = (
         *(Finding(each.type, each.status, each.reason, each.message) for each in kept),
-        Finding("Running", "Unknown", "LibvirtUnavailable", why),
-        Finding("GuestReady", "Unknown", "LibvirtUnavailable", why),
+        Finding("Running", "Unknown", reason, why),
+        Finding("GuestReady", "Unknown", reason, why),
     )
     update = {
         "state": "Unknown",
-        "reason": "LibvirtUnavailable",
+        "reason": reason,
         "message": why,
         "since": before.since if before.state == "Unknown" else moment,
         "conditions": stamp(findings, before.conditions or (), now=moment, generation=order.meta.generation),

@@ -34,6 +34,8 @@ class Parts:
     catalog: Catalog
     held: Mapping[str, AddressView]
     """Allocations by interface."""
+    guest: str = ""
+    """libvirt's uuid of a guest that was another machine's first."""
 
 
 def build(parts: Parts, *, node: str, epoch: int, wish: Wish, before: DomainSpec | None = None) -> DomainSpec:
@@ -45,8 +47,9 @@ def build(parts: Parts, *, node: str, epoch: int, wish: Wish, before: DomainSpec
     effective = parts.effective
     spec = DomainSpec(
         node_name=node,
+        node_uid=before.node_uid if before else None,
         virtual_machine=MachineRef(name=parts.machine.key.name, uid=parts.machine.uid),
-        uuid=parts.machine.uid,
+        uuid=before.uuid if before else parts.guest or parts.machine.uid,
         epoch=epoch,
         power_state=wish.power_state,
         restart_policy=effective.restart_policy,

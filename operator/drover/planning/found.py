@@ -1,15 +1,19 @@
 """All that one decision about a machine may look at, and what is plain to see from it."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
-from drover.planning import anchor, power, references
+from drover.planning import anchor, node, power, references
 from drover.planning.address import Allotment, allot
+from drover.planning.adoption import NOTHING, Adoption, Left, adopt
 from drover.planning.catalog import Catalog
 from drover.planning.conditions import Finding
+from drover.planning.node import Lost
 from drover.planning.resolve import Effective, Policy, resolve
+from drover.planning.skew import Skew
 from drover.planning.view import AddressView, DomainView, MachineView, VolumeView
 from drover.planning.volume import Provision, provision
+from drover.state.budget import Budget
 from drover.state.pod import Pod
 
 
@@ -28,8 +32,18 @@ class Found:
     owned: tuple[VolumeView, ...] = ()
     """Volumes made for it."""
     addresses: tuple[AddressView, ...] = ()
-    silent: str = ""
-    """Node of its Domain, when that node's agent gives no sign of life."""
+    budgets: tuple[Budget, ...] = ()
+    """Disruption budgets of its namespace, whoever made them."""
+    lost: Mapping[str, Lost] = field(default_factory=dict)
+    """Nodes whose agents give no sign of life."""
+    skew: Skew = field(default_factory=Skew)
+    """Nodes whose agents are of a release that does not go with this one."""
+    node_uids: Mapping[str, str] = field(default_factory=dict)
+    """uid of the Node object of each other node that has or may get a guest of it."""
+    left: tuple[Left, ...] = ()
+    """Guests of its name for which no Domain speaks."""
+    estate: tuple[AddressView, ...] = ()
+    """Allocations of the machines that those were."""
     kind_removed: bool = False
     """Whether the definition of machines is being removed, and this one only with it."""
     closing: bool = False
@@ -40,6 +54,22 @@ class Found:
     def told(self, trouble: Finding) -> "Found":
         """Add what the API server refused."""
         return replace(self, trouble=trouble)
+
+    def is_silent(self, domain: DomainView) -> bool:
+        """Tell whether the node of an incarnation gives no sign of life."""
+        return domain.spec.node_name in self.lost
+
+    def is_off(self, domain: DomainView) -> bool:
+        """Tell whether the guest of an incarnation went off with its node."""
+        return node.is_off(self.lost.get(domain.spec.node_name), domain.spec.node_uid)
+
+    def is_gone(self, domain: DomainView) -> bool:
+        """Tell whether the node of an incarnation was taken out of the cluster."""
+        return node.is_gone(self.lost.get(domain.spec.node_name))
+
+    def is_left(self, domain: DomainView) -> bool:
+        """Tell whether an incarnation is no more than the order to clean up for a node that is off."""
+        return bool(domain.meta.deleting) and self.is_off(domain)
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,16 +84,25 @@ class Situation:
     blocked: Finding | None
     """What others hold that the machine needs."""
     domain: DomainView | None
-    """Its latest incarnation."""
+    """Its latest incarnation that is not left behind."""
     anchor: Pod | None
     """Its best anchor."""
+    pins: tuple[str, ...]
+    """Nodes that it cannot leave: those with data of its volumes, and the one with its memory."""
     wants: bool
     """Whether it should have a place on a node."""
+    adoption: Adoption = NOTHING
+    """What there is of an earlier machine of its name."""
 
     @property
     def machine(self) -> MachineView:
         """The machine."""
         return self.found.machine
+
+    @property
+    def left(self) -> Left | None:
+        """The guest that it is to take over."""
+        return self.adoption.left
 
     @property
     def sound(self) -> bool:
@@ -78,7 +117,17 @@ class Situation:
     @property
     def at_rest(self) -> bool:
         """Whether no guest is on and none will be started: no place is needed."""
-        return not self.wants and (self.domain is None or power.is_off(self.domain))
+        return not self.wants and (self.domain is None or power.is_off(self.domain) or self.down)
+
+    @property
+    def silent(self) -> bool:
+        """Whether the node of the latest incarnation gives no sign of life."""
+        return self.domain is not None and self.found.is_silent(self.domain)
+
+    @property
+    def down(self) -> bool:
+        """Whether the guest of the latest incarnation went off with its node."""
+        return self.domain is not None and self.found.is_off(self.domain)
 
     @property
     def holding(self) -> bool:
@@ -96,30 +145,59 @@ def assess(found: Found) -> Situation:
     machine, catalog = found.machine, found.catalog
     meta = machine.meta
     effective = resolve(meta.key.name, machine.spec, catalog, found.policy)
-    domain = found.domains[-1] if found.domains else None
+    present = [domain for domain in found.domains if not found.is_left(domain)]
+    domain = present[-1] if present else None
     provided = provision(meta.uid, effective, catalog, found.domains)
     allotted = allot(meta.uid, effective, found.addresses, _present(machine, domain))
-    # By ownership alone: an annotation anybody can write, and a pod of somebody's own books nothing for the guest.
-    owned = [pod for pod in found.anchors if pod.meta.owner == meta.uid]
-    anchors = anchor.usable(owned, domain.spec.node_name if domain else "")
+    adoption = NOTHING if found.domains else adopt(machine, found.left, effective, found)
+    pins = (adoption.left.node,) if adoption.left else _pins(found, domain, provided)
+    anchors = anchor.usable(_places(found, domain, pins), domain.spec.node_name if domain else "")
+    wants = power.wants_place(machine, domain, went_down=_went_down(found, effective, domain))
     return Situation(
         found=found,
         effective=effective,
         accepted=_refused(found, "Accepted") or references.accepted(effective, catalog),
         provision=provided,
         allotment=allotted,
-        blocked=provided.blocked or _network_blocked(meta.uid, effective, catalog, allotted),
+        blocked=adoption.blocked or provided.blocked or _network_blocked(meta.uid, effective, catalog, allotted),
         domain=domain,
         anchor=anchors[0] if anchors else None,
-        wants=power.wants_place(machine, domain),
+        pins=pins,
+        wants=wants or adoption.left is not None,
+        adoption=adoption,
     )
 
 
-def pins(situation: Situation) -> tuple[str, ...]:
-    """Nodes the machine cannot leave: those with data of its volumes, and the one with its memory."""
-    domain = situation.domain
-    memory = {domain.spec.node_name} if domain and not domain.meta.deleting and power.has_memory(domain) else set()
-    return tuple(sorted(memory | set(situation.provision.pins)))
+def _went_down(found: Found, effective: Effective, domain: DomainView | None) -> bool:
+    """Tell whether the guest ended with its node, and its restart policy leaves it so."""
+    if domain is None or effective.restart_policy != "Never" or not found.is_off(domain):
+        return False
+    meant = domain.spec.power_state in power.ON or domain.spec.stop_reason == "Evicted"
+    return meant and power.was_on(domain)
+
+
+def _places(found: Found, domain: DomainView | None, pins: Sequence[str]) -> list[Pod]:
+    """Find the anchors that may hold the place, or get one: not those on silent nodes with nothing of the machine."""
+    # By ownership alone: an annotation anybody can write, and a pod of somebody's own books nothing for the guest.
+    owned = [pod for pod in found.anchors if pod.meta.owner == found.machine.meta.uid]
+    tied = {*pins, domain.spec.node_name if domain else ""}
+    return [pod for pod in owned if pod.node in tied or pod.node not in found.lost]
+
+
+def _pins(found: Found, domain: DomainView | None, provided: Provision) -> tuple[str, ...]:
+    kept = {each.spec.node_name for each in found.domains if found.is_off(each) and _keeps(found, each)}
+    if domain and not domain.meta.deleting and not found.is_off(domain) and power.has_memory(domain):
+        kept.add(domain.spec.node_name)
+    return tuple(sorted(kept | set(provided.pins)))
+
+
+def _keeps(found: Found, domain: DomainView) -> bool:
+    """Tell whether a node that is off may have what the machine needs: saved memory, or data that is not bound yet."""
+    bound = {name for name, volume in found.catalog.volumes.items() if volume.status.node_name}
+    needed = set(found.catalog.volumes) - bound
+    data = any(disk.volume in needed for disk in domain.spec.disks)
+    discarded = domain.meta.deleting or power.restart_requested(found.machine, domain)
+    return data or (power.saves_memory(domain) and not discarded)
 
 
 def _present(machine: MachineView, domain: DomainView | None) -> dict[str, str]:

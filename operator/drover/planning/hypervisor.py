@@ -1,15 +1,22 @@
 """What a node says of itself, and which news of it can wait."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TypeVar
 
 from drover.api.hypervisor import Capacity, HeldImage, HypervisorStatus, Orphan
 from drover.api.network import NetworkNode
 from drover.api.pool import PoolNode
-from drover.planning import quantity
+from drover.planning import libvirt_trouble, quantity
 from drover.planning.conditions import Finding, stamp, summary
+from drover.planning.skew import API_LEVEL
 from drover.state.host import HostFacts, PoolFacts
 
+T = TypeVar("T")
+IMAGES, FAILING = 500, 50
+"""Files of images that are told of, and how many of them that cannot be fetched."""
+SHARED = 64
+"""Pools and networks that are told of."""
 STEP = 1 << 30
 """Free space is told in whole steps of so many bytes …"""
 PART = 100
@@ -26,6 +33,10 @@ class Shared:
     """Of a pool."""
 
 
+SharedThings = Mapping[str, Shared | None]
+"""By name what was looked at since the agent was started; None: there is no such thing on this node."""
+
+
 @dataclass(frozen=True, slots=True)
 class Findings:
     """Everything the agent knows of its node."""
@@ -37,23 +48,28 @@ class Findings:
     host: HostFacts | None = None
     """None until the host could be asked."""
     domains: int | None = None
-    orphans: tuple[Orphan, ...] = ()
+    orphans: tuple[Orphan, ...] | None = None
+    """None until libvirt and the API server could be compared."""
     images: tuple[HeldImage, ...] = ()
-    pools: Mapping[str, Shared] | None = None
-    networks: Mapping[str, Shared] | None = None
+    pools: SharedThings = field(default_factory=dict)
+    networks: SharedThings = field(default_factory=dict)
 
 
 def describe(found: Findings, before: HypervisorStatus, *, now: str, generation: int) -> HypervisorStatus:
     """Put it into a status; what is not known now is told as it was known before."""
     host = _host(found.host) if found.host else before
+    # What was said before the agent was started anew holds, in the same boot, until it is looked at.
+    known = before if before.boot_id == found.boot_id else HypervisorStatus()
+    orphans = known.orphans if found.orphans is None else list(found.orphans)
     return HypervisorStatus(
         boot_id=found.boot_id,
         agent_version=found.version,
+        api_level=API_LEVEL,
         domains=before.domains if found.domains is None else found.domains,
-        orphans=list(found.orphans) or None,
+        orphans=orphans or None,
         images=list(found.images) or None,
-        pools=_pools(found.pools or {}, before) or None,
-        networks=[_network(name, seen) for name, seen in sorted((found.networks or {}).items())] or None,
+        pools=_pools(found.pools, known.pools or []) or None,
+        networks=_networks(found.networks, known.networks or []) or None,
         conditions=stamp(_conditions(found), before.conditions or (), now=now, generation=generation),
         architecture=host.architecture,
         libvirt_version=host.libvirt_version,
@@ -62,6 +78,14 @@ def describe(found: Findings, before: HypervisorStatus, *, now: str, generation:
         accelerator_detail=host.accelerator_detail,
         capacity=host.capacity,
     )
+
+
+def pick_images(files: Iterable[HeldImage]) -> tuple[HeldImage, ...]:
+    """Choose those that are told of, by URL, the failing ones first."""
+    every = sorted(files, key=lambda each: each.url)
+    failing = [each for each in every if each.reason][:FAILING]
+    whole = [each for each in every if not each.reason][: IMAGES - len(failing)]
+    return tuple(sorted((*failing, *whole), key=lambda each: each.url))
 
 
 def can_wait(status: HypervisorStatus, before: HypervisorStatus) -> bool:
@@ -82,25 +106,40 @@ def _host(host: HostFacts) -> HypervisorStatus:
 
 def _conditions(found: Findings) -> Sequence[Finding]:
     if found.libvirt_trouble:
-        libvirt = Finding("LibvirtConnected", "False", "LibvirtUnavailable", found.libvirt_trouble)
+        reason, words = libvirt_trouble.reason(found.libvirt_trouble), libvirt_trouble.explain(found.libvirt_trouble)
+        libvirt = Finding("LibvirtConnected", "False", reason, words)
     else:
         libvirt = Finding("LibvirtConnected", "True", "Connected")
     known = Finding("HostKnown", "False" if found.host is None else "True", "NotAskedYet", "the host was not asked yet")
     return (summary((libvirt, known)), libvirt)
 
 
-def _pools(pools: Mapping[str, Shared], before: HypervisorStatus) -> list[PoolNode]:
-    told = {pool.name: pool for pool in before.pools or ()}
-    return [_pool(name, seen, told.get(name)) for name, seen in sorted(pools.items())]
+def _pools(pools: SharedThings, before: Sequence[PoolNode]) -> list[PoolNode]:
+    told = {pool.name: pool for pool in before}
+    seen = {name: _pool(name, found, told.get(name)) for name, found in pools.items() if found}
+    return _merged(told, seen, pools)
+
+
+def _networks(networks: SharedThings, before: Sequence[NetworkNode]) -> list[NetworkNode]:
+    told = {network.name: network for network in before}
+    return _merged(told, {name: _network(name, found) for name, found in networks.items() if found}, networks)
+
+
+def _merged(told: Mapping[str, T], seen: Mapping[str, T], looked_at: Iterable[str]) -> list[T]:
+    """Tell what was seen, and of what was not looked at yet what was told before."""
+    left = {name: thing for name, thing in told.items() if name not in set(looked_at)}
+    return [thing for _, thing in sorted({**left, **seen}.items())][:SHARED]
 
 
 def _pool(name: str, seen: Shared, before: PoolNode | None) -> PoolNode:
     if seen.facts is None:
         return PoolNode(name=name, ready=False, message=seen.trouble[:1024])
+    available = _available(seen.facts, before)
     return PoolNode(
         name=name,
         capacity=quantity.binary(seen.facts.capacity_bytes),
-        available=_available(seen.facts, before),
+        allocated=quantity.binary(max(0, seen.facts.capacity_bytes - quantity.whole(available)) >> 20 << 20),
+        available=available,
         ready=not seen.trouble,
         message=seen.trouble[:1024],
     )
@@ -121,5 +160,5 @@ def _network(name: str, seen: Shared) -> NetworkNode:
 
 
 def _without_numbers(status: HypervisorStatus) -> HypervisorStatus:
-    pools = [pool.model_copy(update={"available": None}) for pool in status.pools or ()]
+    pools = [pool.model_copy(update={"available": None, "allocated": None}) for pool in status.pools or ()]
     return status.model_copy(update={"domains": None, "pools": pools})

@@ -1,15 +1,32 @@
-"""What is said of an image: which nodes hold it, and what its files turned out to be."""
+"""What is said of an image: which nodes hold it, what its files turned out to be, and who fails to get them."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 
 from drover.api.hypervisor import HeldImage
 from drover.api.image import ImageFile, VirtualMachineImageSpec, VirtualMachineImageStatus
 from drover.planning import quantity
 from drover.planning.conditions import Finding, stamp
+from drover.planning.use import NOBODY, Use
 from drover.planning.view import HypervisorView, ImageView
 
 Held = Mapping[str, HeldImage]
 """Files in a node's cache, by URL."""
+CONTENT = frozenset({"ChecksumMismatch", "HasBackingFile", "HasDataFile", "UnknownFormat", "TooLarge"})
+"""Reasons of a failed fetch that lie in the file itself."""
+NOT_NEEDED = "no node holds it; the first machine that needs it has it fetched"
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """What the nodes say of an image's files."""
+
+    holding: tuple[str, ...]
+    """Nodes that hold all of them, as they should be."""
+    differing: tuple[str, ...]
+    """Nodes that found other content."""
+    failing: tuple[tuple[str, HeldImage], ...]
+    """Nodes that cannot get one of them, and which."""
 
 
 def files(spec: VirtualMachineImageSpec) -> dict[str, str]:
@@ -22,29 +39,57 @@ def files(spec: VirtualMachineImageSpec) -> dict[str, str]:
     return {source.http.url: checksum or "" for source, checksum in parts if source and source.http}
 
 
-def status(image: ImageView, hypervisors: Iterable[HypervisorView], *, now: str) -> VirtualMachineImageStatus:
+def status(
+    image: ImageView, hypervisors: Iterable[HypervisorView], *, now: str, use: Use = NOBODY
+) -> VirtualMachineImageStatus:
     """Sum up what the nodes report."""
-    nodes = {each.meta.key.name: held_by(each) for each in hypervisors}
-    wanted = files(image.spec)
+    reports = {each.meta.key.name: each.status.images or [] for each in sorted(hypervisors, key=_name)}
+    nodes = {node: {each.url: each for each in held if each.digest} for node, held in reports.items()}
+    wanted, before = files(image.spec), image.status
     recorded = _recorded(image, wanted, nodes)
-    differing = sorted(node for node, held in nodes.items() if _differs(held, recorded))
-    holding = [node for node, held in nodes.items() if node not in differing and all(url in held for url in wanted)]
-    disk = _disk(image, nodes, holding)
-    before = image.status
-    found = _ready(holding, differing)
+    seen = _seen(wanted, recorded, nodes, reports)
+    whole = nodes[seen.holding[0]] if seen.holding else {}
+    disk = whole.get(next(iter(wanted), "")) if image.spec.source else None
     return VirtualMachineImageStatus(
         observed_generation=image.meta.generation,
-        conditions=stamp([found], before.conditions or [], now=now, generation=image.meta.generation),
+        conditions=stamp(
+            [_verified(seen), _ready(seen)], before.conditions or [], now=now, generation=image.meta.generation
+        ),
+        digest=recorded.get(next(iter(wanted), "")),
         files=[ImageFile(url=url, digest=recorded[url]) for url in wanted if url in recorded] or None,
         format=(disk.format if disk else None) or before.format,
         virtual_size=quantity.binary(disk.virtual_size) if disk and disk.virtual_size else before.virtual_size,
-        nodes=len(holding),
+        download_size=_size(wanted, whole) or before.download_size,
+        nodes=len(seen.holding),
+        in_use_count=use.count,
+        in_use_by=use.told,
     )
 
 
-def held_by(hypervisor: HypervisorView) -> Held:
-    """Files in a node's cache, by URL."""
-    return {held.url: held for held in hypervisor.status.images or []}
+def _name(hypervisor: HypervisorView) -> str:
+    return hypervisor.meta.key.name
+
+
+def _seen(
+    wanted: Mapping[str, str],
+    recorded: Mapping[str, str],
+    nodes: Mapping[str, Held],
+    reports: Mapping[str, Sequence[HeldImage]],
+) -> Seen:
+    differing = tuple(node for node, held in nodes.items() if _differs(held, recorded))
+    return Seen(
+        tuple(node for node, held in nodes.items() if node not in differing and all(url in held for url in wanted)),
+        differing,
+        tuple((node, each) for node, held in reports.items() for each in held if _fails(each, wanted, recorded)),
+    )
+
+
+def _fails(report: HeldImage, wanted: Mapping[str, str], recorded: Mapping[str, str]) -> bool:
+    """Whether a node reports that it cannot get a file as this image, and not only another one, wants it."""
+    if not report.reason or report.url not in wanted:
+        return False
+    asked = wanted[report.url]
+    return report.wanted in ({asked} if asked else {"", recorded.get(report.url)})
 
 
 def _recorded(image: ImageView, wanted: Mapping[str, str], nodes: Mapping[str, Held]) -> dict[str, str]:
@@ -58,18 +103,46 @@ def _differs(held: Held, recorded: Mapping[str, str]) -> bool:
     return any(url in held and held[url].digest != digest for url, digest in recorded.items())
 
 
-def _disk(image: ImageView, nodes: Mapping[str, Held], holding: Sequence[str]) -> HeldImage | None:
-    source = image.spec.source
-    if source is None or source.http is None or not holding:
-        return None
-    return nodes[min(holding)].get(source.http.url)
+def _size(wanted: Iterable[str], whole: Held) -> str | None:
+    sizes = [whole[url].download_size for url in wanted if url in whole]
+    known = [size for size in sizes if size is not None]
+    return quantity.binary(sum(known)) if known and len(known) == len(sizes) else None
 
 
-def _ready(holding: Sequence[str], differing: Sequence[str]) -> Finding:
-    if differing:
-        return Finding("Ready", "False", "DigestMismatch", f"{', '.join(differing)} found other content at its URL")
-    if holding:
-        return Finding(
-            "Ready", "True", "Held", f"{len(holding)} nodes hold it" if len(holding) > 1 else "a node holds it"
-        )
-    return Finding("Ready", "Unknown", "NotNeeded", "no node holds it; the first machine that needs it has it fetched")
+def _mismatch(seen: Seen, kind: str) -> Finding:
+    return Finding(kind, "False", "DigestMismatch", f"{', '.join(seen.differing)} found other content at its URL")
+
+
+def _failures(failing: Iterable[tuple[str, HeldImage]]) -> Iterator[str]:
+    """Say what each node fails at, and of nodes that fail alike only once."""
+    alike: dict[tuple[str, str], list[str]] = {}
+    for node, each in failing:
+        alike.setdefault((each.reason, each.message), []).append(node)
+    for (reason, message), nodes in alike.items():
+        yield f"{', '.join(nodes)}: {message or reason}"
+
+
+def _failed(kind: str, failing: Sequence[tuple[str, HeldImage]]) -> Finding:
+    return Finding(kind, "False", failing[0][1].reason, "; ".join(_failures(failing)))
+
+
+def _verified(seen: Seen) -> Finding:
+    if seen.differing:
+        return _mismatch(seen, "Verified")
+    wrong = [each for each in seen.failing if each[1].reason in CONTENT]
+    if wrong:
+        return _failed("Verified", wrong)
+    if seen.holding:
+        return Finding("Verified", "True", "Verified")
+    return Finding("Verified", "Unknown", "NotFetched", "no node has all of it yet")
+
+
+def _ready(seen: Seen) -> Finding:
+    if seen.differing:
+        return _mismatch(seen, "Ready")
+    if seen.failing:
+        return _failed("Ready", seen.failing)
+    if seen.holding:
+        count = len(seen.holding)
+        return Finding("Ready", "True", "Held", f"{count} nodes hold it" if count > 1 else "a node holds it")
+    return Finding("Ready", "Unknown", "NotNeeded", NOT_NEEDED)

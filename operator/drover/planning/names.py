@@ -37,6 +37,11 @@ def anchor(machine: str, number: int) -> str:
     return f"{machine}.anchor.{number}"
 
 
+def budget(machine: str) -> str:
+    """Name of the disruption budget of a machine that must not be evicted."""
+    return f"{machine}.anchor"
+
+
 def address(network: str, ip: str) -> str:
     """Name of the allocation of `ip`: IPv6 in full, separators as dashes."""
     return f"{network}-{ip_address(ip).exploded.replace('.', '-').replace(':', '-')}"

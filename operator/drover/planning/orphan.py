@@ -16,7 +16,13 @@ def orphans(guests: Iterable[Guest], spoken_for: Mapping[str, int]) -> tuple[Orp
     A Domain speaks for guests of its own epoch, and for those of earlier ones, which it takes over.
     """
     found = (
-        Orphan(uuid=guest.uuid, name=guest.name, epoch=guest.record.epoch, state=STATES[guest.state])
+        Orphan(
+            uuid=guest.uuid,
+            name=guest.name,
+            epoch=guest.record.epoch,
+            machine_uid=guest.record.uid,
+            state=STATES[guest.state],
+        )
         for guest in guests
         if spoken_for.get(guest.uuid, 0) < guest.record.epoch
     )

@@ -22,7 +22,9 @@ def phase(situation: Situation) -> str:
     domain = situation.domain
     if domain is None:
         return _without_domain(situation)
-    if situation.found.silent:
+    if situation.down:
+        return _down(situation, domain)
+    if situation.silent:
         return "Unknown"
     if domain.status.state in power.OFF_STATES:
         return _off(situation, domain)
@@ -35,7 +37,7 @@ def phase(situation: Situation) -> str:
 def settled(situation: Situation, word: str) -> bool:
     """Tell whether nothing is about to change by itself."""
     domain = situation.domain
-    if word not in SETTLED or situation.found.silent or (domain and not power.current(domain)):
+    if word not in SETTLED or situation.silent or (domain and not power.current(domain)):
         return False
     return word not in power.ON or word == situation.machine.spec.power_state
 
@@ -46,6 +48,13 @@ def _without_domain(situation: Situation) -> str:
     if not situation.sound or situation.anchor is None:
         return "Pending"
     return "Provisioning" if situation.anchor.node else "Scheduling"
+
+
+def _down(situation: Situation, domain: DomainView) -> str:
+    """Find the word for a machine whose guest went off with its node."""
+    if situation.wants:
+        return "Scheduling"
+    return "Hibernated" if power.saves_memory(domain) else "Stopped"
 
 
 def _off(situation: Situation, domain: DomainView) -> str:

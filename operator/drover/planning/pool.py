@@ -1,17 +1,18 @@
-"""What is said of a storage pool: the sum of what its nodes report."""
+"""What is said of a storage pool: the sum of what its nodes report, and what is in it."""
 
 from collections.abc import Iterable, Sequence
 
 from drover.api.pool import PoolNode, StoragePoolStatus
 from drover.planning import quantity
 from drover.planning.conditions import Finding, stamp
+from drover.planning.use import NOBODY, Use
 from drover.planning.view import HypervisorView, PoolView
 
 NEWS = 50
 """One part in so many of the capacity is a change of free space that is worth telling."""
 
 
-def status(pool: PoolView, hypervisors: Iterable[HypervisorView], *, now: str) -> StoragePoolStatus:
+def status(pool: PoolView, hypervisors: Iterable[HypervisorView], *, now: str, use: Use = NOBODY) -> StoragePoolStatus:
     """Sum up the pool."""
     before = {node.name: node for node in pool.status.nodes or []}
     nodes = [
@@ -25,6 +26,10 @@ def status(pool: PoolView, hypervisors: Iterable[HypervisorView], *, now: str) -
     return StoragePoolStatus(
         observed_generation=pool.meta.generation,
         conditions=stamp([found], pool.status.conditions or [], now=now, generation=pool.meta.generation),
+        capacity=_total(node.capacity for node in nodes),
+        allocated=_total(node.allocated for node in nodes),
+        in_use_count=use.count,
+        in_use_by=use.told,
         nodes=nodes or None,
     )
 
@@ -39,10 +44,17 @@ def ready(reports: Sequence[tuple[str, bool, str]]) -> Finding:
     return Finding("Ready", "True", "Ready")
 
 
+def _total(sizes: Iterable[str | None]) -> str | None:
+    """Add up what is known."""
+    known = [quantity.whole(size) for size in sizes if size is not None]
+    return quantity.binary(sum(known)) if known else None
+
+
 def _steady(before: PoolNode | None, now: PoolNode) -> PoolNode:
-    """Keep the figure of free space until it has changed by a noticeable part: it never stands still by itself."""
+    """Keep the figures of space until they have changed by a noticeable part: they never stand still by themselves."""
     if before is None or before.available is None or now.available is None or before.capacity != now.capacity:
         return now
     change = abs(quantity.whole(before.available) - quantity.whole(now.available))
     small = change * NEWS < quantity.whole(now.capacity or 0)
-    return now.model_copy(update={"available": before.available}) if small else now
+    kept = {"available": before.available, "allocated": before.allocated or now.allocated}
+    return now.model_copy(update=kept) if small else now

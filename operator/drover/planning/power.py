@@ -47,6 +47,25 @@ def has_memory(domain: DomainView) -> bool:
     return domain.status.state != "Stopped" or domain.status.reason == "ResumeFailed" or not current(domain)
 
 
+def saves_memory(domain: DomainView) -> bool:
+    """Tell whether the node may keep the guest's memory on disk, as far as its agent has told."""
+    status = domain.status
+    if status.state == "Stopped" and status.reason != "ResumeFailed" and current(domain):
+        return False
+    saved = status.state == "Hibernated" or status.reason in {"Hibernating", "Resuming", "ResumeFailed"}
+    return saved or domain.spec.power_state == "Hibernated"
+
+
+def was_on(domain: DomainView) -> bool:
+    """Tell whether the guest was in flight when its agent was last heard."""
+    return domain.status.live is not None or domain.status.state in {"Running", "Paused", "Starting", "Stopping"}
+
+
+def restart_requested(machine: MachineView, domain: DomainView) -> bool:
+    """Tell whether a restart was asked for that the agent has not acted on: it discards saved memory."""
+    return _requests(machine)[0] not in {None, domain.status.handled_restart}
+
+
 def requested(machine: MachineView, domain: DomainView) -> bool:
     """Tell whether a start or restart was asked for that the agent has not acted on."""
     restart, start = _requests(machine)
@@ -54,11 +73,14 @@ def requested(machine: MachineView, domain: DomainView) -> bool:
     return restart not in {None, status.handled_restart} or start not in {None, status.handled_start}
 
 
-def wants_place(machine: MachineView, domain: DomainView | None) -> bool:
-    """Tell whether the machine should have a place on a node."""
+def wants_place(machine: MachineView, domain: DomainView | None, *, went_down: bool = False) -> bool:
+    """Tell whether the machine should have a place on a node.
+
+    `went_down`: its guest ended with its node, and its restart policy leaves it so.
+    """
     if machine.spec.power_state not in ON:
         return False
-    return domain is None or not rests(domain) or requested(machine, domain)
+    return domain is None or not (went_down or rests(domain)) or requested(machine, domain)
 
 
 def first_wish(machine: MachineView) -> Wish:

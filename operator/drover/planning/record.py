@@ -32,6 +32,11 @@ def fresh(namespace: str, name: str, spec: DomainSpec) -> Record:
     return Record(namespace=namespace, machine=machine.name, uid=machine.uid, domain=name, epoch=spec.epoch)
 
 
+def ordered(record: Record, name: str, spec: DomainSpec) -> Record:
+    """Note which Domain speaks for the guest, and whose it is: a later incarnation, or an heir, takes it over."""
+    return replace(record, domain=name, epoch=spec.epoch, uid=spec.virtual_machine.uid)
+
+
 def recovered(blank: Record, status: DomainStatus) -> Record:
     """Rebuild the record of a guest that libvirt has forgotten from what was last reported."""
     in_flight = status.live is not None and status.state in {"Running", "Paused", "Stopping", "Hibernated"}

@@ -3,12 +3,11 @@
 from collections.abc import Callable, Container, Iterator, Mapping
 from typing import Any
 
-from drover.planning import names
 from drover.planning.address import number, window
 from drover.planning.catalog import Catalog
 from drover.planning.conditions import Finding
 from drover.planning.resolve import Effective, EffectiveDisk, EffectiveInterface
-from drover.planning.view import ImageView, NetworkView
+from drover.planning.view import AddressView, ImageView, NetworkView
 
 Problem = tuple[str, str]
 """Reason and message."""
@@ -128,12 +127,24 @@ def contains(cidr: str, address: str) -> bool:
 
 def clashes(uid: str, effective: Effective, catalog: Catalog) -> Iterator[Problem]:
     """Find what others hold that the machine asks for: these heal when the others let go."""
+    yield from dict.fromkeys(_clashes(uid, effective, catalog))
+
+
+def _clashes(uid: str, effective: Effective, catalog: Catalog) -> Iterator[Problem]:
     for each in effective.interfaces:
-        wanted = [names.address(each.network, each.address)] if each.address and each.network else []
-        wanted += [names.hardware_address(each.network, each.mac)] if each.mac and each.network else []
-        for holder in (catalog.claimed[name] for name in wanted if name in catalog.claimed):
-            owner = holder.spec.virtual_machine
-            if owner.uid != uid:
-                what = f"{holder.spec.address or holder.spec.mac_address} of {each.network}"
+        for holder in catalog.claimed.values():
+            owner, theirs = holder.spec.virtual_machine, _both_want(each, holder)
+            if theirs and owner.uid != uid:
                 whose = f"{owner.namespace}/{owner.name}"
-                yield "AddressInUse", f"interface {each.name}: {what} belongs to {whose}"
+                yield "AddressInUse", f"interface {each.name}: {theirs} of {each.network} belongs to {whose}"
+
+
+def _both_want(interface: EffectiveInterface, holder: AddressView) -> str:
+    """Give the address or the hardware address that an interface asks for and somebody has, empty without one."""
+    spec = holder.spec
+    if not interface.network or spec.network != interface.network:
+        return ""
+    if interface.address and spec.address == interface.address:
+        return interface.address
+    # Be it chosen or given out: the reservation of a hardware address is one, whoever made it.
+    return interface.mac if interface.mac and spec.mac_address == interface.mac else ""

@@ -3,7 +3,14 @@
 from dataclasses import dataclass
 
 from drover.api.probe import ReadinessProbe
-from drover.api.virtualmachine import Disk, Interface, ResolvedMachine, RestartPolicy, VirtualMachineSpec
+from drover.api.virtualmachine import (
+    Disk,
+    EvictionPolicy,
+    Interface,
+    ResolvedMachine,
+    RestartPolicy,
+    VirtualMachineSpec,
+)
 from drover.planning import names, quantity
 from drover.planning.catalog import Catalog
 
@@ -70,6 +77,7 @@ class Effective:
     booked: int
     """Bytes to book."""
     restart_policy: RestartPolicy
+    eviction: EvictionPolicy
     grace: int
     disks: tuple[EffectiveDisk, ...]
     interfaces: tuple[EffectiveInterface, ...]
@@ -91,6 +99,7 @@ def resolve(machine: str, spec: VirtualMachineSpec, catalog: Catalog, policy: Po
         cpu_milli=quantity.milli(asked) if asked is not None else max(1, round(cores * policy.cpu_per_core * 1000)),
         booked=memory + overhead(cores, memory, emulated=policy.emulated),
         restart_policy=spec.restart_policy or "Always",
+        eviction=spec.eviction_policy or "Stop",
         grace=GRACE_SECONDS if spec.termination_grace_period_seconds is None else spec.termination_grace_period_seconds,
         disks=disks,
         interfaces=tuple(_interface(interface, catalog) for interface in interfaces(spec)),

@@ -11,8 +11,10 @@ POSITIVE = {"Scheduled": "Scheduled", "Running": "Started", "Ready": "Ready"}
 """Reason of the Event when a condition becomes True."""
 NEGATIVE = ("Accepted", "Scheduled", "VolumesReady", "NetworkReady")
 """Conditions whose failures are told; the others say why in `lastStop`."""
-PASSING = frozenset({"Waiting", "NotNeeded", "Stopped", "NodeLost"})
+PASSING = frozenset({"Waiting", "NotNeeded", "Stopped", "NodeLost", "NodeFenced"})
 """Reasons that tell of no failure."""
+
+LOST = frozenset({"NodeLost", "NodeFenced"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,8 +41,8 @@ def _changed(before: Condition | None, after: Condition) -> Iterator[News]:
     failing = after.status == "False" and after.reason not in PASSING and after.type in NEGATIVE
     if failing and (became or (before and before.reason != after.reason)):
         yield News(after.reason, f"{after.type}: {after.message}", warning=True)
-    if after.reason == "NodeLost" and became and after.type == "Running":
-        yield News("NodeLost", after.message, warning=True)
+    if after.reason in LOST and after.type == "Running" and (before is None or before.reason != after.reason):
+        yield News(after.reason, after.message, warning=True)
 
 
 def _stopped(before: VirtualMachineStatus, after: VirtualMachineStatus) -> Iterator[News]:

@@ -1,14 +1,15 @@
 """What to do about a machine: one decision from all that was found, the same at every instant of its life."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from drover.api import kinds
 from drover.api.domain import DomainSpec
 from drover.api.virtualmachine import VirtualMachineStatus
-from drover.planning import address, anchor, domainspec, names, power, teardown, volume
+from drover.planning import address, budget, domainspec, names, place, power, teardown, volume
 from drover.planning import virtualmachine_status as said
 from drover.planning.action import (
+    Abandon,
     Action,
     AddFinalizer,
     Allocate,
@@ -16,17 +17,16 @@ from drover.planning.action import (
     CreateDomain,
     Delete,
     Disown,
+    LetGo,
     Stage,
     TakeVolume,
     UpdateSpec,
 )
-from drover.planning.anchor import Placement
 from drover.planning.domainspec import Parts
-from drover.planning.found import Found, Situation, assess, pins
+from drover.planning.found import Found, Situation, assess
 from drover.planning.ownership import reference
 from drover.planning.phase import settled
 from drover.planning.view import DomainView
-from drover.state.pod import Pod
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +38,8 @@ class Decision:
     """``None`` when nothing is to be said."""
     settled: bool = False
     """Whether the status is worth telling at once; else it may pass before anybody has read it."""
+    first: bool = False
+    """Whether it is to be told before anything is done: what it says is not found out again."""
 
 
 def decide(found: Found, *, now: str) -> Decision:
@@ -46,11 +48,20 @@ def decide(found: Found, *, now: str) -> Decision:
     if found.machine.meta.deleting:
         return Decision(teardown.stages(situation), teardown.status(situation, now=now))
     status = said.status(situation, now=now)
-    stages = (_finalizer(situation), tuple(_places(situation)), tuple(_children(situation)), tuple(_domain(situation)))
+    steps = (place.surrender, _children, _domain, _leftovers, budget.steps)
+    stages = (_finalizer(situation), *(tuple(step(situation)) for step in steps))
     return Decision(
-        stages=tuple(stage for stage in (*stages, tuple(_leftovers(situation))) if stage),
+        stages=tuple(stage for stage in stages if stage),
         status=status,
         settled=settled(situation, status.phase or ""),
+        first=status.last_stop != found.machine.status.last_stop and any(_ends(stage) for stage in stages),
+    )
+
+
+def _ends(stage: Stage) -> bool:
+    """Tell whether an incarnation ends here, and with it what its agent has told."""
+    return any(
+        isinstance(each, (Abandon, LetGo)) or (isinstance(each, Delete) and each.kind == kinds.DOMAIN) for each in stage
     )
 
 
@@ -61,45 +72,17 @@ def _finalizer(situation: Situation) -> Stage:
     return (AddFinalizer(kinds.VIRTUALMACHINE, meta, names.FINALIZER_MACHINE),)
 
 
-def _places(situation: Situation) -> Iterator[Action]:
-    """Give up the places that hold nothing, or nothing any more."""
-    for pod in situation.found.anchors:
-        if _to_release(situation, pod):
-            yield teardown.release(pod)
-        elif not pod.meta.deleting and names.FINALIZER_ANCHOR not in pod.meta.finalizers:
-            yield AddFinalizer(kinds.POD, pod.meta, names.FINALIZER_ANCHOR)
-
-
-def _to_release(situation: Situation, pod: Pod) -> bool:
-    if names.FINALIZER_ANCHOR not in pod.meta.finalizers and pod.meta.deleting:
-        return False
-    if pod.ended:
-        return True
-    if may_be_on(situation.found.domains, pod):
-        return False
-    best = situation.anchor is not None and pod.meta.uid == situation.anchor.meta.uid
-    return bool(pod.meta.deleting) or not best or situation.at_rest or not _well_placed(situation, pod)
-
-
-def may_be_on(domains: Iterable[DomainView], pod: Pod) -> bool:
-    """Tell whether a guest may be on where the pod is bound."""
-    return bool(pod.node) and any(each.spec.node_name == pod.node and not power.is_off(each) for each in domains)
-
-
-def _well_placed(situation: Situation, pod: Pod) -> bool:
-    needed = pins(situation)
-    return not pod.node or not needed or (pod.node,) == needed
-
-
 def _children(situation: Situation) -> Iterator[Action]:
     found = situation.found
     if found.closing or not situation.wants:
         return
-    if situation.sound:
+    if situation.adoption.steps:
+        yield from situation.adoption.steps
+    elif situation.sound:
         yield from _volumes(situation)
         yield from _addresses(situation)
-    if _lacks_place(situation):
-        yield _new_anchor(situation)
+    if place.is_lacking(situation):
+        yield place.book(situation)
 
 
 def _volumes(situation: Situation) -> Iterator[Action]:
@@ -118,48 +101,13 @@ def _addresses(situation: Situation) -> Iterator[Action]:
         yield Allocate(claim, situation.machine.meta, window)
 
 
-def _lacks_place(situation: Situation) -> bool:
-    """Tell whether a place is to be booked: not before an old one is given up, unless that one holds nothing."""
-    domain = situation.domain
-    if situation.anchor is not None and not _to_release(situation, situation.anchor):
-        return False
-    leaving = any(
-        pod.meta.deleting and not pod.ended and may_be_on(situation.found.domains, pod)
-        for pod in situation.found.anchors
-    )
-    guest_on = domain is not None and not power.is_off(domain)
-    return not leaving and (situation.sound or guest_on)
-
-
-def _new_anchor(situation: Situation) -> Create:
-    found, domain = situation.found, situation.domain
-    placement = Placement(
-        pins=pins(situation),
-        selector=_selector(situation),
-        preferred=domain.spec.node_name if domain and not pins(situation) else "",
-    )
-    meta = situation.machine.meta
-    number = anchor.free_number(found.namesakes)
-    pod = anchor.body(meta, situation.machine.spec, situation.effective, number, placement, found.policy)
-    return Create(kinds.POD, meta.uid, pod)
-
-
-def _selector(situation: Situation) -> tuple[tuple[str, str], ...]:
-    catalog, effective = situation.found.catalog, situation.effective
-    pools = (catalog.pools.get(disk.pool) for disk in effective.disks)
-    networks = (catalog.networks.get(each.network) for each in effective.interfaces)
-    labels = {pair for each in pools if each for pair in (each.spec.node_selector or {}).items()}
-    labels |= {pair for each in networks if each for pair in (each.spec.node_selector or {}).items()}
-    return tuple(sorted(labels))
-
-
 def _domain(situation: Situation) -> Iterator[Action]:
-    domain, found = situation.domain, situation.found
-    for outdated in found.domains[:-1]:
-        if not outdated.meta.deleting:
-            yield Delete(kinds.DOMAIN, outdated.meta)
+    domain = situation.domain
+    yield from _earlier(situation)
     if domain is None:
         yield from _first_domain(situation)
+    elif _is_torn_away(situation, domain):
+        yield Abandon(domain)
     elif _left_behind(situation, domain):
         yield Delete(kinds.DOMAIN, domain.meta)
     elif not domain.meta.deleting:
@@ -168,23 +116,41 @@ def _domain(situation: Situation) -> Iterator[Action]:
             yield teardown.update_domain(domain, spec)
 
 
+def _earlier(situation: Situation) -> Iterator[Action]:
+    """End the incarnations before the latest, and let go of those whose node is gone."""
+    for outdated in situation.found.domains[:-1]:
+        if not outdated.meta.deleting:
+            yield Delete(kinds.DOMAIN, outdated.meta)
+    for each in situation.found.domains:
+        yield from teardown.let_go(situation, each)
+
+
 def _first_domain(situation: Situation) -> Iterator[CreateDomain]:
     pod, machine = situation.anchor, situation.machine
     if pod is None or not pod.node or not situation.complete or not situation.wants or situation.found.closing:
         return
-    if not _well_placed(situation, pod):
+    unfit = pod.node in situation.found.lost or pod.node in situation.found.skew.nodes
+    if unfit or not place.is_well_placed(situation, pod):
         return
     spec = domainspec.build(
         _parts(situation), node=pod.node, epoch=next_epoch(situation), wish=power.first_wish(machine)
     )
+    spec = _on_node_object(situation, spec)
     content = domainspec.body(spec, reference(machine.meta), machine.meta.key.namespace)
-    yield CreateDomain(machine.meta, content)
+    yield CreateDomain(machine.meta, content, situation.left)
 
 
 def next_epoch(situation: Situation) -> int:
     """Number of the next incarnation: higher than any that is known of."""
     known = [domain.spec.epoch for domain in situation.found.domains]
-    return 1 + max([situation.machine.status.epoch or 0, *known])
+    left = (situation.left.orphan.epoch or 0) if situation.left else 0
+    return 1 + max([situation.machine.status.epoch or 0, left, *known])
+
+
+def _is_torn_away(situation: Situation, domain: DomainView) -> bool:
+    """Tell whether a machine whose guest went off with its node can start elsewhere, and nothing keeps it there."""
+    free = not situation.pins and not situation.found.closing and not domain.meta.deleting
+    return situation.down and free and situation.wants and situation.complete
 
 
 def _left_behind(situation: Situation, domain: DomainView) -> bool:
@@ -192,16 +158,25 @@ def _left_behind(situation: Situation, domain: DomainView) -> bool:
     pod = situation.anchor
     elsewhere = pod is not None and bool(pod.node) and pod.node != domain.spec.node_name
     movable = not power.has_memory(domain) and not situation.provision.pins
-    return situation.wants and elsewhere and movable and not domain.meta.deleting and not situation.found.silent
+    return situation.wants and elsewhere and movable and not domain.meta.deleting and not situation.silent
 
 
 def next_spec(situation: Situation, domain: DomainView) -> DomainSpec:
     """What the present Domain is to be told."""
-    evicted = not situation.holding and any(
-        pod.meta.deleting and not pod.ended and pod.node == domain.spec.node_name for pod in situation.found.anchors
-    )
+    return _on_node_object(situation, _next_spec(situation, domain))
+
+
+def _on_node_object(situation: Situation, spec: DomainSpec) -> DomainSpec:
+    """Note which Node object it is on, as long as its agent is heard."""
+    uid = situation.found.node_uids.get(spec.node_name)
+    return spec.model_copy(update={"node_uid": uid}) if uid else spec
+
+
+def _next_spec(situation: Situation, domain: DomainView) -> DomainSpec:
+    evicted = not situation.holding and place.is_leaving(situation)
     # A guest that is off starts only as its spec says, whole; one that is on goes on though its spec has become unfit.
-    held = situation.holding and (situation.complete or not power.is_off(domain))
+    fit = situation.complete and domain.spec.node_name not in situation.found.skew.nodes
+    held = situation.holding and (fit or not power.is_off(domain))
     wish = power.wish(situation.machine, domain, held=held, evicted=evicted)
     starting = situation.wants and situation.holding
     # Of a machine that is off nothing is in flight: a disk that was taken from it is free for others at once.
@@ -218,7 +193,8 @@ def next_spec(situation: Situation, domain: DomainView) -> DomainSpec:
 
 def _parts(situation: Situation) -> Parts:
     found = situation.found
-    return Parts(found.machine.meta, situation.effective, found.catalog, situation.held)
+    guest = situation.left.orphan.uuid if situation.left else found.machine.status.guest_uuid or ""
+    return Parts(found.machine.meta, situation.effective, found.catalog, situation.held, guest)
 
 
 def _leftovers(situation: Situation) -> Iterator[Action]:

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from drover.api.domain import DomainSpec
-from drover.api.virtualmachine import GuestAddress, StartTimeline, VirtualMachineStatus
+from drover.api.virtualmachine import GuestAddress, LastStop, StartTimeline, VirtualMachineStatus
 from drover.planning import anchor, domainspec, pending, power, resolve, volume
 from drover.planning.conditions import Finding, find, stamp, summary
 from drover.planning.domainspec import Parts
@@ -31,14 +31,23 @@ def status(situation: Situation, *, now: str) -> VirtualMachineStatus:
         node_name=node(situation),
         epoch=domain.spec.epoch if domain else before.epoch,
         domain=domain.meta.key.name if domain else None,
+        guest_uuid=_guest(situation),
         addresses=addresses(situation),
         resolved=resolve.shown(effective),
         pending_changes=changes or None,
         restarts=_kept(domain.status.restarts if domain else None, before.restarts),
-        last_stop=(domain.status.last_stop if domain else None) or before.last_stop,
+        last_stop=_lost_with_node(situation, now) or (domain.status.last_stop if domain else None) or before.last_stop,
         detached_volumes=list(volume.detached(effective, situation.found.owned)) or None,
         start_timeline=timeline(situation),
     )
+
+
+def _guest(situation: Situation) -> str | None:
+    """Libvirt's uuid of a guest that was adopted, for as long as the machine lives."""
+    domain = situation.domain
+    if domain is None:
+        return situation.machine.status.guest_uuid
+    return domain.spec.uuid if domain.spec.uuid != situation.machine.meta.uid else None
 
 
 def findings(situation: Situation) -> list[Finding]:
@@ -58,7 +67,7 @@ def ready(situation: Situation, said: Sequence[Finding]) -> Finding:
         return summary([*said[:4], _paused(situation)])
     if situation.at_rest:
         return Finding("Ready", "True", "AsSpecified")
-    if situation.found.silent:
+    if situation.silent:
         return summary(said)
     return Finding("Ready", "False", "Stopping", "Running: the guest is not off yet")
 
@@ -109,6 +118,8 @@ def _scheduled(situation: Situation) -> Finding:
         return trouble
     if situation.at_rest:
         return Finding("Scheduled", "False", "NotNeeded", "the machine is off")
+    if beyond := _beyond(situation):
+        return beyond
     domain = situation.domain
     lost = domain is not None and domain.spec.power_state in power.ON and not _off(domain)
     pod = situation.anchor
@@ -118,14 +129,23 @@ def _scheduled(situation: Situation) -> Finding:
     return anchor.scheduled(pod, lost=lost)
 
 
+def _beyond(situation: Situation) -> Finding | None:
+    """Say why a guest that is off cannot start where it is or must be: the agent there is of another release."""
+    domain, pod = situation.domain, situation.anchor
+    if domain is not None and not _off(domain):
+        return None
+    node = (pod.node if pod else "") or (situation.pins[0] if situation.pins else "")
+    return situation.found.skew.find(node)
+
+
 def _off(domain: DomainView) -> bool:
     return domain.status.state in power.OFF_STATES
 
 
 def _on_node(situation: Situation, name: str) -> Finding:
-    domain, silent = situation.domain, situation.found.silent
-    if domain is not None and silent:
-        return Finding(name, "Unknown", "NodeLost", f"the agent on {silent} gives no sign of life")
+    domain = situation.domain
+    if domain is not None and situation.silent:
+        return _lost(situation, domain, name)
     told = find(domain.status.conditions, name) if domain else None
     if told is not None:
         return Finding(name, told.status, told.reason, told.message)
@@ -134,12 +154,42 @@ def _on_node(situation: Situation, name: str) -> Finding:
             return problem
     if situation.at_rest:
         return Finding(name, "False", "Stopped", "the machine is off")
-    return Finding(name, "False", "Waiting", "waits for a node" if domain is None else "waits for the node's agent")
+    return Finding(name, "False", "Waiting", _awaited(situation))
+
+
+def _lost(situation: Situation, domain: DomainView, name: str) -> Finding:
+    """Say of a node that gives no sign of life what is known all the same."""
+    node = domain.spec.node_name
+    if not situation.down:
+        return Finding(name, "Unknown", "NodeLost", f"the agent on {node} gives no sign of life")
+    kept = "" if not situation.wants else ", and what the machine needs is there" if situation.pins else ""
+    return Finding(name, "False", "NodeFenced", f"{node} is off{kept}")
+
+
+def _awaited(situation: Situation) -> str:
+    pod = situation.anchor
+    if situation.domain is not None:
+        return "waits for the node's agent"
+    if pod and pod.node in situation.found.lost:
+        return f"waits for the agent on {pod.node}, which gives no sign of life"
+    return "waits for a node"
+
+
+def _lost_with_node(situation: Situation, now: str) -> LastStop | None:
+    """Tell of a guest that went off with its node; what was told of it once stays."""
+    found, before = situation.found, situation.machine.status.last_stop
+    lost = found.domains[-1] if found.domains else None
+    if lost is None or not found.is_off(lost) or not power.was_on(lost):
+        return None
+    detail = f"{lost.meta.key.name} went off with {lost.spec.node_name}"
+    if before is not None and before.detail == detail:
+        return before
+    return LastStop(reason="HostFailure", actor="node", time=now, detail=detail)
 
 
 def _paused(situation: Situation) -> Finding:
     domain = situation.domain
-    if domain and not situation.found.silent and domain.status.state == "Paused":
+    if domain and not situation.silent and domain.status.state == "Paused":
         return Finding("Running", "True", "Paused")
     found = _on_node(situation, "Running")
     return found if found.status != "True" else Finding("Running", "False", "Pausing", "the guest still runs")

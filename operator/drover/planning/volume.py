@@ -136,11 +136,11 @@ def status(volume: VolumeView, domains: Sequence[DomainView], *, now: str) -> St
     )
 
 
-def forsaken(volume: VolumeView, domains: Sequence[DomainView]) -> bool:
-    """Tell whether a volume that is to go never had data: nobody but us can let it go."""
+def forsaken(volume: VolumeView, domains: Sequence[DomainView], *, gone: bool = False) -> bool:
+    """Tell whether nobody but us can let a volume go: it never had data, or had them on a node that is `gone`."""
     meta = volume.meta
     going = bool(meta.deleting) and names.FINALIZER_VOLUME in meta.finalizers
-    return going and not volume.status.node_name and not domains
+    return going and (gone or not volume.status.node_name) and not domains
 
 
 def _binding(volume: VolumeView, domains: Sequence[DomainView]) -> str | None:

@@ -88,7 +88,7 @@ class Record:
     namespace: str
     machine: str
     uid: str
-    """uid of the VirtualMachine, also libvirt's uuid of the guest."""
+    """uid of the VirtualMachine; libvirt's uuid of the guest is that of the first one, should it have been adopted."""
     domain: str
     """Name of the Domain object it was defined for."""
     epoch: int

@@ -1,6 +1,7 @@
 """A cluster in memory with two controllers that both believe they lead, a scheduler, agents, users and accidents."""
 
 import asyncio
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from random import Random
 from typing import Any
@@ -39,8 +40,15 @@ class Sight(Heartbeats):
         super().__init__(40.0)
         self._dark = dark
 
-    def is_silent(self, node: str) -> bool:
+    @property
+    def silent(self) -> frozenset[str]:
+        return frozenset(self._dark)
+
+    def is_quiet(self, node: str) -> bool:
         return node in self._dark
+
+    def is_heard(self, node: str) -> bool:
+        return node not in self._dark
 
 
 @dataclass
@@ -52,6 +60,7 @@ class Controller:
     dark: set[str]
     life: int = 1 << 30
     """Calls until it dies."""
+    sight: Callable[[set[str]], Heartbeats] = Sight
 
     def __post_init__(self) -> None:
         self.cluster = FakeCluster(self.etcd, self._gate)
@@ -63,7 +72,7 @@ class Controller:
             caches=self.caches,
             stores=stores(self.caches),
             policy=Policy(anchor_image="anchor"),
-            heartbeats=Sight(self.dark),
+            heartbeats=self.sight(self.dark),
             patience=Patience(clock=lambda: self.clock),
         )
         self.queues: dict[Kind, WorkQueue[Key]] = {
@@ -113,7 +122,11 @@ class Cosmos:
     def __post_init__(self) -> None:
         self.client = FakeCluster(self.etcd)
         self.agents = FakeAgents(self.client, NODES)  # type: ignore[arg-type]
-        self.controllers = [Controller(self.etcd, self.chance, self.agents.muted) for _ in range(2)]
+        self.controllers = [self.found_controller() for _ in range(2)]
+
+    def found_controller(self) -> Controller:
+        """Start a controller."""
+        return Controller(self.etcd, self.chance, self.agents.muted)
 
     async def furnish(self) -> None:
         """Make what machines refer to."""
@@ -174,10 +187,11 @@ class Cosmos:
         if pod["spec"].get("nodeName") or pod["metadata"].get("deletionTimestamp"):
             return False
         affinity = pod["spec"]["affinity"]["nodeAffinity"]["requiredDuringSchedulingIgnoredDuringExecution"]
-        allowed = set(NODES) - self.agents.muted
+        allowed = self.schedulable()
         for expression in affinity["nodeSelectorTerms"][0]["matchExpressions"]:
             if expression["key"] == "kubernetes.io/hostname":
-                allowed &= set(expression["values"])
+                named = set(expression["values"])
+                allowed = allowed & named if expression["operator"] == "In" else allowed - named
         if not allowed:
             return False
         condition = {"type": "PodScheduled", "status": "True", "lastTransitionTime": "2026-11-21T12:00:00Z"}
@@ -185,6 +199,10 @@ class Cosmos:
         status = {"phase": "Running", "conditions": [condition]}
         self.etcd.put(kinds.POD, key, {**pod, "spec": bound, "status": status})
         return True
+
+    def schedulable(self) -> set[str]:
+        """Nodes that the scheduler thinks well of."""
+        return set(NODES) - self.agents.muted
 
     def darken(self, node: str) -> None:
         """Let a node fall silent, with all that runs there."""
@@ -213,7 +231,7 @@ class Cosmos:
 
     def restart(self, number: int) -> None:
         """Kill a controller and start another."""
-        self.controllers[number] = Controller(self.etcd, self.chance, self.agents.muted)
+        self.controllers[number] = self.found_controller()
 
     async def run(self, number: int, steps: int, life: int) -> None:
         """Let a controller reconcile a few objects; it dies after so many calls and is started again."""

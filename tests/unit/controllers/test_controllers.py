@@ -16,7 +16,6 @@ from drover.controllers import address, defaults, image, network, pool
 from drover.controllers.act import Hindered, do
 from drover.controllers.events import Events
 from drover.controllers.gather import gather
-from drover.controllers.hypervisor import Heartbeats
 from drover.controllers.links import Links, Usage
 from drover.errors import InvalidSpec, NotReady
 from drover.kube.errors import ApiFault, Conflict, Rejected
@@ -66,7 +65,7 @@ def test_a_child_that_is_there_already_will_do_if_it_is_ours() -> None:
         await _put(cosmos, kinds.POD, "web.anchor.1", "p", annotations=mark, labels=labels)
         await do(action.Create(kinds.POD, "uid-web", POD), controller.world)
         assert controller.world.stores.anchors.get(Key("shop", "web.anchor.1")) is not None
-        with pytest.raises(NotReady, match="in the way"):
+        with pytest.raises(Hindered, match="in the way"):
             await do(action.Create(kinds.POD, "uid-other", POD), controller.world)
 
     run(story())
@@ -315,21 +314,6 @@ def test_what_nodes_report_is_summed_up_and_told_once(kind: Kind, key: Key, reco
 def _lease(node: str, renewed: str) -> Lease:
     metadata = {"name": f"drover-node-{node}", "namespace": "drover-system"}
     return read_lease({"metadata": metadata, "spec": {"renewTime": renewed}})
-
-
-def test_a_node_is_silent_when_its_lease_stands_still_by_our_own_clock() -> None:
-    now = [0.0]
-    beats, nodes = Heartbeats(40.0, clock=lambda: now[0]), frozenset({"n1", "n2"})
-    beats.observe(None, _lease("n1", "a"))
-    now[0] = 41.0
-    beats.observe(_lease("n1", "a"), _lease("n1", "b"))
-    beats.observe(_lease("n2", "a"), _lease("n2", "a"))
-    beats.observe(_lease("n2", "a"), None)
-    assert (beats.is_silent("n1"), beats.is_silent("n2")) == (False, True)
-    assert beats.changed(nodes) == {"n2"}
-    assert not beats.changed(nodes)
-    beats.observe(_lease("n2", "a"), _lease("n2", "b"))
-    assert beats.changed(nodes) == {"n2"}
 
 
 def test_only_leases_of_nodes_are_heartbeats() -> None:

@@ -27,6 +27,15 @@ def test_a_window_is_the_allocation_range_when_there_is_one() -> None:
     assert (text(found.first), text(found.last), found.size) == ("10.20.0.3", "10.20.0.4", 2)
 
 
+def test_the_book_counts_what_is_taken_of_each_network() -> None:
+    book = Book()
+    book.take("default", 1)
+    book.take("default", 2)
+    book.release("default", 1)
+
+    assert (book.count("default"), book.count("other")) == (1, 0)
+
+
 def test_the_book_gives_the_lowest_free_address_until_there_is_none() -> None:
     book, room = Book(), window(make_network())
     given_out = []

@@ -32,9 +32,9 @@ def test_it_belongs_to_its_machine_and_is_held_until_released() -> None:
     meta = _build(meta={"labels": (("app", "web"), ("drover.dev/anchor", "false"))})["metadata"]
     assert (meta["name"], meta["finalizers"]) == ("web.anchor.3", ["drover.dev/anchor"])
     assert meta["labels"] == {"app": "web", "drover.dev/virtualmachine": "web", "drover.dev/anchor": "true"}
-    assert (meta["ownerReferences"][0]["controller"], meta["annotations"]) == (
+    assert (meta["ownerReferences"][0]["controller"], meta["annotations"]["drover.dev/machine-uid"]) == (
         True,
-        {"drover.dev/machine-uid": "uid-web"},
+        "uid-web",
     )
 
 
@@ -43,7 +43,7 @@ def test_it_passes_the_restricted_pod_level_and_outlasts_a_slow_stop() -> None:
     container = spec["containers"][0]["securityContext"]
     assert spec["securityContext"]["runAsNonRoot"]
     assert (container["allowPrivilegeEscalation"], container["capabilities"]) == (False, {"drop": ["ALL"]})
-    assert (spec["terminationGracePeriodSeconds"], spec["automountServiceAccountToken"]) == (86400, False)
+    assert (spec["terminationGracePeriodSeconds"], spec["automountServiceAccountToken"]) == (660, False)
 
 
 def test_the_scheduling_fields_go_onto_it_as_they_are() -> None:

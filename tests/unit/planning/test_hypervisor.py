@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 from tests.support.fake_host import FACTS
 
-from drover.api.hypervisor import HypervisorStatus, Orphan
-from drover.planning.hypervisor import Findings, Shared, can_wait, describe
+from drover.api.hypervisor import HeldImage, HypervisorStatus, Orphan
+from drover.planning.hypervisor import FAILING, IMAGES, Findings, Shared, can_wait, describe, pick_images
 from drover.state.host import PoolFacts
 
 GIB = 1 << 30
@@ -45,7 +45,7 @@ def test_a_node_that_was_asked_and_answers_is_ready() -> None:
 def test_a_node_without_libvirt_says_so_and_keeps_what_was_known() -> None:
     found = told(told(), libvirt_trouble="connection refused", host=None, domains=None)
 
-    assert status(found, "Ready") == ("False", "LibvirtUnavailable")
+    assert status(found, "Ready") == ("False", "LibvirtStopped")
     assert (found.accelerator, found.domains, found.qemu_version) == ("TCG", 3, "7.2.0")
 
 
@@ -70,6 +70,20 @@ def test_the_steps_of_a_large_pool_are_a_hundredth_of_it() -> None:
     assert [each.available for each in found.pools or ()] == ["990Gi"]
 
 
+def test_what_is_taken_of_a_pool_is_what_is_not_free() -> None:
+    assert [(each.capacity, each.allocated) for each in told().pools or ()] == [("100Gi", "40Gi")]
+
+
+def test_of_many_files_so_many_are_told_the_failing_ones_first() -> None:
+    whole = [HeldImage(image="shop/a", url=f"http://a/{number:04}", digest="sha256:1") for number in range(600)]
+    failing = [HeldImage(image="shop/z", url=f"http://z/{number:04}", reason="Stalled") for number in range(600)]
+
+    picked = pick_images([*whole, *failing])
+
+    assert len(picked) == IMAGES
+    assert sum(bool(each.reason) for each in picked) == FAILING
+
+
 def test_a_pool_and_a_network_that_cannot_be_used_say_why() -> None:
     found = told(pools={"p": Shared("no such directory")}, networks={"n": Shared("no bridge")})
 
@@ -87,7 +101,7 @@ def test_a_pool_and_a_network_that_cannot_be_used_say_why() -> None:
         ({"boot_id": "boot-2"}, False),
         ({"orphans": (Orphan(uuid="u", name="shop.web", state="Running"),)}, False),
         ({"libvirt_trouble": "gone"}, False),
-        ({"pools": {}}, False),
+        ({"pools": {"default": None}}, False),
         ({"networks": {"default": Shared("down")}}, False),
     ],
 )

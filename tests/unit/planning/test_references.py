@@ -142,6 +142,16 @@ def test_what_others_hold_is_named_with_its_holder(uid: str, fields: dict[str, s
     assert all(named in message and "shop/web" in message for _, message in found)
 
 
+@pytest.mark.parametrize(("network", "clash"), [("default", True), ("shop", False)])
+def test_a_hardware_address_that_another_machine_was_given_is_taken(network: str, *, clash: bool) -> None:
+    given = make_address(uid="other")
+    catalog = make_catalog(
+        networks={name: make_network(name) for name in ("default", "shop")}, claimed={given.meta.key.name: given}
+    )
+    fields = _lan(network=network, macAddress=given.spec.mac_address)
+    assert [reason for reason, _ in clashes(UID, _resolve(catalog, fields), catalog)] == ["AddressInUse"] * clash
+
+
 def test_a_clash_needs_a_network_to_happen_on() -> None:
     catalog = make_catalog(default_network="", networks={"x": make_network("x")}, images={"shop/k": make_kernel("k")})
     fields = _lan(address="10.20.0.2", macAddress="02:00:00:00:00:01")

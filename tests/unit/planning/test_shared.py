@@ -1,5 +1,6 @@
 """What is said of images, pools and networks: the sum of what the nodes report."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -17,6 +18,7 @@ from tests.support.machines import (
 
 from drover.planning import image, network, pool
 from drover.planning.conditions import find
+from drover.planning.use import use
 
 SHA = "sha256:" + "a" * 64
 OTHER = "sha256:" + "b" * 64
@@ -72,6 +74,103 @@ def test_a_kernel_is_held_when_all_its_files_are() -> None:
     whole = image.status(kernel, [make_hypervisor(images=files)], now=NOW)
     assert (whole.nodes, whole.format, whole.virtual_size) == (1, None, None)
     assert image.files(make_kernel(initrd=None).spec) == {KERNEL_URL: ""}
+
+
+def _failing(reason: str = "ChecksumMismatch", wanted: str = "", **more: Any) -> dict[str, Any]:
+    return {"image": "shop/debian", "url": URL, "reason": reason, "message": "why", "wanted": wanted, **more}
+
+
+@pytest.mark.parametrize(
+    ("spec", "reports", "verified", "ready"),
+    [
+        pytest.param({}, {"n1": [_failing()]}, ("False", "ChecksumMismatch"), ("False", "ChecksumMismatch"), id="all"),
+        pytest.param(
+            {},
+            {"n1": [_held()], "n2": [_failing("Unreachable")]},
+            ("True", "Verified"),
+            ("False", "Unreachable"),
+            id="one",
+        ),
+        pytest.param({}, {"n1": [_held()]}, ("True", "Verified"), ("True", "Held"), id="none"),
+        pytest.param(
+            {}, {"n1": [_failing("Stalled")]}, ("Unknown", "NotFetched"), ("False", "Stalled"), id="the server's fault"
+        ),
+        pytest.param(
+            {"checksum": SHA},
+            {"n1": [_failing(wanted=OTHER)]},
+            ("Unknown", "NotFetched"),
+            ("Unknown", "NotNeeded"),
+            id="another image's trouble",
+        ),
+        pytest.param(
+            {},
+            {"n1": [_held()], "n2": [_failing(wanted=SHA)]},
+            ("False", "ChecksumMismatch"),
+            ("False", "ChecksumMismatch"),
+            id="not what the first node saw",
+        ),
+        pytest.param(
+            {"checksum": SHA},
+            {"n1": [_failing(wanted=SHA, digest=OTHER)]},
+            ("False", "DigestMismatch"),
+            ("False", "DigestMismatch"),
+            id="other content is held",
+        ),
+    ],
+)
+def test_nodes_that_cannot_get_an_image_are_told(
+    spec: dict[str, Any], reports: dict[str, Any], verified: tuple[str, str], ready: tuple[str, str]
+) -> None:
+    hypervisors = [make_hypervisor(node, images=files) for node, files in reports.items()]
+    found = image.status(make_image(**spec), hypervisors, now=NOW)
+    conditions = [find(found.conditions, kind) for kind in ("Verified", "Ready")]
+    assert [(each.status, each.reason) for each in conditions if each] == [verified, ready]
+
+
+def test_nodes_that_fail_alike_are_named_together() -> None:
+    hypervisors = [
+        make_hypervisor(node, images=[_failing(message=why)]) for node, why in zip("abc", "xxy", strict=True)
+    ]
+    ready = find(image.status(make_image(), hypervisors, now=NOW).conditions, "Ready")
+    assert ready is not None
+    assert ready.message == "a, b: x; c: y"
+
+
+def test_the_size_of_what_is_fetched_is_told_and_kept() -> None:
+    fetched = [_held(KERNEL_URL) | {"downloadSize": 1 << 20}, _held(INITRD_URL) | {"downloadSize": 1 << 20}]
+    first = image.status(make_kernel(), [make_hypervisor(images=fetched)], now=NOW)
+    assert (first.download_size, first.digest) == ("2Mi", SHA)
+    told = replace(make_kernel(), status=first)
+    assert image.status(told, [make_hypervisor()], now=NOW).download_size == "2Mi"
+
+
+@pytest.mark.parametrize(("users", "told"), [([], None), (["shop/b", "shop/a"], ["shop/a", "shop/b"])])
+def test_who_uses_something_shared_is_told(users: list[str], told: list[str] | None) -> None:
+    known = use(users)
+    for found in (
+        image.status(make_image(), [], now=NOW, use=known),
+        pool.status(make_pool(), [], now=NOW, use=known),
+        network.status(make_network(), [], now=NOW, use=known),
+    ):
+        assert (found.in_use_count, found.in_use_by) == (len(users), told)
+
+
+def test_of_many_users_ten_are_named() -> None:
+    known = use([f"shop/{number:02}" for number in range(20, 0, -1)])
+    assert (known.count, known.names) == (20, tuple(f"shop/{number:02}" for number in range(1, 11)))
+
+
+def test_a_network_tells_how_many_of_its_addresses_are_taken() -> None:
+    found = network.status(make_network(), [], now=NOW, use=use([], allocated=3))
+    assert (found.allocated, found.capacity) == (3, 5)
+
+
+def test_a_pool_is_as_large_as_all_its_nodes_together() -> None:
+    reports = [_reported("default", capacity="100Gi", allocated="40Gi", available="60Gi")]
+    hypervisors = [make_hypervisor(name, pools=reports) for name in ("n1", "n2")]
+    found = pool.status(make_pool(), hypervisors, now=NOW)
+    assert (found.capacity, found.allocated) == ("200Gi", "80Gi")
+    assert pool.status(make_pool(), [], now=NOW).capacity is None
 
 
 @pytest.mark.parametrize(

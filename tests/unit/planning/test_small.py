@@ -10,7 +10,6 @@ from drover.api.kinds import NETWORK, POOL
 from drover.api.virtualmachine import VirtualMachineStatus
 from drover.errors import InvalidSpec
 from drover.planning import names, quantity
-from drover.planning.conditions import is_true
 from drover.planning.defaults import bodies, due
 from drover.planning.ownership import machine_uid
 from drover.planning.sweep import suspects
@@ -132,11 +131,6 @@ def test_what_is_no_quantity_is_refused_with_its_text(text: str) -> None:
 @pytest.mark.parametrize(("count", "text"), [(1 << 30, "1Gi"), (3 << 20, "3Mi"), (1000, "1000"), (0, "0")])
 def test_bytes_are_written_as_the_largest_exact_quantity(count: int, text: str) -> None:
     assert quantity.binary(count) == text
-
-
-def test_a_condition_is_true_only_when_it_is_there() -> None:
-    status = _status(Ready=FINE, Synced=("False", "RestartRequired"))
-    assert [is_true(status.conditions, name) for name in ("Ready", "Synced", "Other")] == [True, False, False]
 
 
 def test_a_child_belongs_to_the_machine_it_was_made_for_even_when_it_was_orphaned() -> None:

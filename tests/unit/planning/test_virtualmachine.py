@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 from tests.support.machines import (
     NOW,
+    SILENT,
     SUBNET,
     UID,
     make_address,
@@ -152,16 +153,20 @@ def test_a_guest_that_lost_its_place_is_booked_on_its_node_even_if_its_spec_has_
 
 
 @pytest.mark.parametrize(
-    ("pod", "delete"),
+    ("pod", "deleted"),
     [
-        pytest.param(make_pod(), True, id="alive"),
-        pytest.param(make_pod(meta=DELETING, grace=86400), True, id="going slowly"),
-        pytest.param(make_pod(meta=DELETING, grace=1), False, id="going at once"),
-        pytest.param(make_pod(meta=DELETING), False, id="going at once, as it never ran"),
+        pytest.param(make_pod(), (True, False), id="alive"),
+        pytest.param(
+            make_pod(meta=DELETING, grace=660), (True, True), id="going slowly, as no kubelet heeds a new grace"
+        ),
+        pytest.param(make_pod(meta=DELETING, grace=1), (False, False), id="going at once"),
+        pytest.param(make_pod(meta=DELETING), (False, False), id="going at once, as it never ran"),
     ],
 )
-def test_an_anchor_is_deleted_unless_it_goes_at_once_anyway(pod: Any, *, delete: bool) -> None:
-    assert release(pod).delete is delete
+def test_an_anchor_is_deleted_unless_it_goes_at_once_anyway(pod: Any, deleted: tuple[bool, bool]) -> None:
+    done = release(pod)
+
+    assert (done.delete, done.force) == deleted
 
 
 def test_a_new_anchor_follows_the_data_and_what_pools_and_networks_ask_of_nodes() -> None:
@@ -281,8 +286,8 @@ def test_nothing_is_made_while_others_hold_what_the_machine_needs() -> None:
 
 
 def test_a_machine_whose_node_is_silent_is_left_alone() -> None:
-    assert _actions(_running(silent="n1")) == []
-    assert _actions(_running(silent="n1", domains=(make_off(),), anchors=(make_pod(node="n2"),))) == []
+    assert _actions(_running(lost=SILENT)) == []
+    assert _actions(_running(lost=SILENT, domains=(make_off(),), anchors=(make_pod(node="n2"),))) == []
 
 
 # --- deleting --------------------------------------------------------------------------------------------------------

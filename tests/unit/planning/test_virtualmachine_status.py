@@ -6,6 +6,7 @@ import pytest
 from tests.support.machines import (
     MAC,
     NOW,
+    SILENT,
     make_address,
     make_catalog,
     make_domain,
@@ -93,7 +94,7 @@ HELD = {"anchors": (make_pod(),)}
             True,
             id="cannot be resumed",
         ),
-        pytest.param(_found("Running", make_domain(), silent="n1", **HELD), "Unknown", False, id="node lost"),
+        pytest.param(_found("Running", make_domain(), lost=SILENT, **HELD), "Unknown", False, id="node lost"),
         pytest.param(
             _found("Running", make_domain(status={"state": "Unknown"}), **HELD), "Unknown", False, id="unknown"
         ),
@@ -155,7 +156,7 @@ def test_the_phase_is_one_word_for_all_of_it(found: Found, word: str, *, lasts: 
             _found("Running", make_domain(status={"conditions": TOLD}), **HELD), "Running", "True", "Fine", id="as told"
         ),
         pytest.param(
-            _found("Running", make_domain(status={"conditions": TOLD}), silent="n1", **HELD),
+            _found("Running", make_domain(status={"conditions": TOLD}), lost=SILENT, **HELD),
             "GuestReady",
             "Unknown",
             "NodeLost",
@@ -179,7 +180,7 @@ def test_a_condition_tells_what_is_known(found: Found, kind: str, status: str, r
         ),
         pytest.param(_found("Running", make_domain(status=RESTING)), "False", "restart policy", id="resting"),
         pytest.param(
-            _found("Stopped", make_domain(status={"conditions": TOLD}), silent="n1", **HELD), "Unknown", "n1", id="lost"
+            _found("Stopped", make_domain(status={"conditions": TOLD}), lost=SILENT, **HELD), "Unknown", "n1", id="lost"
         ),
         pytest.param(
             _found("Paused", make_domain(status={"state": "Paused", "conditions": TOLD[:2]}), **HELD),
@@ -301,13 +302,13 @@ def test_a_machine_that_goes_says_so_and_what_keeps_it() -> None:
     status = _status(make_found(going))
     assert (status.phase, status.node_name) == ("Terminating", "n1")
     assert _condition(make_found(going), "Ready")[1] == "Terminating"
-    lost = make_found(going, domains=(make_domain(),), silent="n1")
+    lost = make_found(going, domains=(make_domain(),), lost=SILENT)
     assert _condition(lost, "Ready")[:2] == ("False", "DeletionBlocked")
     assert _condition(lost, "DeletionBlocked")[:2] == ("True", "NodeLost")
 
 
 def test_a_deletion_that_was_blocked_says_when_it_is_not_any_more() -> None:
-    lost = make_found(make_machine({"deleting": NOW}), domains=(make_domain(),), silent="n1")
+    lost = make_found(make_machine({"deleting": NOW}), domains=(make_domain(),), lost=SILENT)
     told = _status(lost).model_dump(by_alias=True, exclude_none=True)
     freed = make_found(make_machine({"deleting": NOW}, status=told), domains=(make_domain(),))
     assert _condition(freed, "DeletionBlocked")[0] == "False"

@@ -1,0 +1,95 @@
+"""Who uses which image, pool and network: counted as objects come and go, told when the counts have settled."""
+
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from drover.api import kinds
+from drover.api.kinds import Kind
+from drover.controllers.links import Token
+from drover.planning import catalog
+from drover.planning.use import Use, use
+from drover.planning.view import view
+from drover.runtime.store import Changed
+from drover.runtime.workqueue import WorkQueue
+from drover.state import objects
+from drover.state.resource import Key, Resource
+
+TELL_SECONDS = 15.0
+"""Counts that change with every machine are told together …"""
+TURN_SECONDS = 5.0
+"""… but sooner when something comes into use, or out of it: then it may not be deleted, or may be."""
+Uses = tuple[str, frozenset[Token]]
+"""A user, as namespace/name, and what it uses."""
+
+
+class Tally:
+    """The users of everything shared; several objects may make one user."""
+
+    def __init__(self) -> None:
+        self._users: dict[Token, dict[str, int]] = {}
+
+    def use(self, kind: Kind, key: Key, *, allocated: int = 0) -> Use:
+        """Sum up the users of one object."""
+        return use(self._users.get((kind.plural, str(key)), {}), allocated=allocated)
+
+    def count(self, kind: Kind, key: Key) -> int:
+        """Tell how many users one object has."""
+        return len(self._users.get((kind.plural, str(key)), ()))
+
+    def move(self, before: Uses | None, after: Uses | None) -> Iterable[Token]:
+        """Follow a change of what an object uses; gives what is used otherwise now."""
+        gone = {(before[0], token) for token in before[1]} if before else set()
+        come = {(after[0], token) for token in after[1]} if after else set()
+        for user, token in gone - come:
+            self._count(user, token, -1)
+        for user, token in come - gone:
+            self._count(user, token, 1)
+        return {token for _, token in gone ^ come}
+
+    def _count(self, user: str, token: Token, more: int) -> None:
+        users = self._users.setdefault(token, {})
+        users[user] = users.get(user, 0) + more
+        if users[user] <= 0:
+            del users[user]
+        if not users:
+            del self._users[token]
+
+
+def callbacks(tally: Tally, queues: dict[Kind, WorkQueue[Key]]) -> dict[Kind, Changed[Any]]:
+    """Make what is called with each change of what uses something shared."""
+    by_plural = {kind.plural: kind for kind in (kinds.IMAGE, kinds.POOL, kinds.NETWORK)}
+
+    def follow(read: Callable[[Any], Uses], *, spec_alone: bool = True) -> Changed[Any]:
+        def changed(old: Resource[Any, Any] | None, new: Resource[Any, Any] | None) -> None:
+            if old is not None and new is not None and spec_alone and old.packed_spec == new.packed_spec:
+                return
+            for plural, name in tally.move(read(old) if old else None, read(new) if new else None):
+                namespace, _, rest = name.rpartition("/")
+                key, kind = Key(namespace, rest), by_plural[plural]
+                queues[kind].add_after(key, TURN_SECONDS if tally.count(kind, key) <= 1 else TELL_SECONDS)
+
+        return changed
+
+    return {
+        kinds.VIRTUALMACHINE: follow(_machine),
+        kinds.VOLUME: follow(_volume, spec_alone=False),
+        kinds.ADDRESS: follow(_address),
+    }
+
+
+def _machine(found: objects.Machine) -> Uses:
+    key = found.meta.key
+    images = catalog.wanted(key.name, key.namespace, view(found).spec).images
+    return str(key), frozenset((kinds.IMAGE.plural, image) for image in images)
+
+
+def _volume(found: objects.Volume) -> Uses:
+    seen = view(found)
+    pool = seen.status.pool or seen.spec.pool
+    return str(found.meta.key), frozenset({(kinds.POOL.plural, pool)} if pool else ())
+
+
+def _address(found: objects.Address) -> Uses:
+    spec = view(found).spec
+    user = f"{spec.virtual_machine.namespace}/{spec.virtual_machine.name}"
+    return user, frozenset({(kinds.NETWORK.plural, spec.network)})

@@ -1,0 +1,27 @@
+"""A Node as the cache holds it: whether it is the same object still, and what somebody says of its power."""
+
+from dataclasses import dataclass
+
+from drover.state.resource import Body, Meta, read_meta
+
+OUT_OF_SERVICE = "node.kubernetes.io/out-of-service"
+"""Taint by which somebody says that a node is off and will stay so until it is taken away."""
+
+
+@dataclass(frozen=True, slots=True)
+class Node:
+    """The parts of a Node that tell whether guests may be on it."""
+
+    meta: Meta
+    out_of_service: bool
+    """Whether it has the taint."""
+    boot_id: str = ""
+    """The boot that its kubelet tells of, empty when there is none."""
+
+
+def read_node(body: Body) -> Node:
+    """Read a Node."""
+    taints = (body.get("spec") or {}).get("taints") or ()
+    told = (body.get("status") or {}).get("nodeInfo") or {}
+    tainted = any(taint.get("key") == OUT_OF_SERVICE for taint in taints)
+    return Node(read_meta(body), tainted, told.get("bootID") or "")
