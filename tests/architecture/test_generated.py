@@ -25,7 +25,9 @@ def test_a_stale_a_missing_and_a_strange_file_are_each_found(monkeypatch: pytest
     assert set(generate.stale()) == {first, second, strange}
 
 
-def test_rendered_manifests_are_believed_without_helm_until_chart_or_text_change(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_rendered_manifests_are_believed_without_helm_until_chart_or_text_change(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     monkeypatch.setattr(render, "helm", lambda: None)
     sound = render.manifests(generate.CHART_NOTICE)
     monkeypatch.setattr(render, "ingredients", lambda: "another")

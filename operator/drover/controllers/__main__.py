@@ -110,6 +110,8 @@ def _reconciler(kind: Kind, world: World) -> Reconciler:
 async def _work(world: World, wiring: Wiring, reconcilers: Sequence[Reconciler]) -> None:
     """Do all that only the leader does, and of all releases only one."""
     async with release.owned(world.cluster, world.settings.namespace) as owning, asyncio.TaskGroup() as group:
+        # Who does not lead may miss signs of life: silence counts from here.
+        world.heartbeats.interrupt()
         group.create_task(owning(), name="release")
         for each in reconcilers:
             group.create_task(each.run(world.settings.workers), name=each.name)
