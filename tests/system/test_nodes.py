@@ -16,6 +16,7 @@ def nodes(world: World) -> Iterator[World]:
     """Both nodes, which machines may be bound to again afterwards."""
     yield world
     for node in ("n1", "n2"):
+        world.sandbox("heal", node)
         world.kubectl("uncordon", node)
 
 

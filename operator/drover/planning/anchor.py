@@ -184,7 +184,9 @@ def affinity(asked: Mapping[str, Any], placement: Placement) -> dict[str, Any]:
 
 
 def _expressions(placement: Placement) -> list[dict[str, Any]]:
-    wanted = [(LABEL_HYPERVISOR, "true"), *placement.selector, *((HOSTNAME, node) for node in placement.pins)]
+    # What a machine is pinned to holds it whatever the agent there is able to now: the guest may be on.
+    able = () if placement.pins else ((LABEL_HYPERVISOR, "true"),)
+    wanted = [*able, *placement.selector, *((HOSTNAME, node) for node in placement.pins)]
     elsewhere = {"key": HOSTNAME, "operator": "NotIn", "values": list(placement.avoided)}
     return [*(_among(name, value) for name, value in wanted), *([elsewhere] if placement.avoided else [])]
 

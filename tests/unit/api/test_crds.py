@@ -75,6 +75,8 @@ def test_the_machine_spec_is_the_list_of_fields_that_work() -> None:
         "powerState",
         "restartPolicy",
         "terminationGracePeriodSeconds",
+        "evictionPolicy",
+        "deletionProtection",
         "cpu",
         "memory",
         "kernel",

@@ -72,7 +72,6 @@ def test_what_the_machine_needs_narrows_every_one_of_its_own_terms() -> None:
     }
     found = affinity(own, Placement(pins=("n1",), selector=(("zone", "b"),)))
     needed = [
-        HYPERVISOR,
         {"key": "zone", "operator": "In", "values": ["b"]},
         {"key": "kubernetes.io/hostname", "operator": "In", "values": ["n1"]},
     ]
@@ -164,3 +163,10 @@ def test_scheduled_tells_the_truth_in_the_schedulers_words(
 )
 def test_what_tells_a_user_nothing_is_cut(message: str, kept: str) -> None:
     assert cut(message) == kept
+
+
+def test_a_machine_that_is_pinned_gets_its_place_back_whatever_the_agent_there_can_do_now() -> None:
+    (free,) = affinity({}, Placement())["nodeAffinity"][REQUIRED]["nodeSelectorTerms"]
+    (pinned,) = affinity({}, Placement(pins=("n1",)))["nodeAffinity"][REQUIRED]["nodeSelectorTerms"]
+
+    assert (HYPERVISOR in free["matchExpressions"], HYPERVISOR in pinned["matchExpressions"]) == (True, False)
