@@ -312,3 +312,14 @@ def test_a_deletion_that_was_blocked_says_when_it_is_not_any_more() -> None:
     told = _status(lost).model_dump(by_alias=True, exclude_none=True)
     freed = make_found(make_machine({"deleting": NOW}, status=told), domains=(make_domain(),))
     assert _condition(freed, "DeletionBlocked")[0] == "False"
+
+
+def test_a_place_on_a_node_that_fell_silent_says_what_it_waits_for() -> None:
+    volume = make_volume(status={"nodeName": "n1"})
+    machine, catalog = make_machine(disks=[ROOT]), make_catalog(volumes={"web.root": volume})
+    found = make_found(machine, catalog, anchors=(make_pod(),), owned=(volume,), lost=SILENT)
+    status = decide(found, now=NOW).status
+    running = find(status.conditions, "Running") if status else None
+
+    assert running
+    assert running.message == "waits for the agent on n1, which gives no sign of life"
