@@ -24,7 +24,7 @@ def world() -> Iterator[World]:
     Tenant(world, "library").apply(make_kernel_image(allowedNamespaces={"from": "All"}))
     yield world
     eventually(
-        "every namespace of a test to end", lambda: not [name for name in namespaces(world) if name[0] == "t"], 330
+        "every namespace of a test to end", lambda: not [name for name in namespaces(world) if name[0] == "t"], 200
     )
     if "DROVER_TEST_KEEP" not in os.environ:
         world.sandbox("down")

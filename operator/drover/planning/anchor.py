@@ -20,8 +20,11 @@ ANNOTATION_MADE_FROM = "drover.dev/made-from"
 LABEL_HYPERVISOR = "drover.dev/hypervisor"
 """On nodes that run an agent."""
 HOSTNAME = "kubernetes.io/hostname"
-SLACK_SECONDS = 600
-"""What the pod has over its machine's own grace: the scheduler frees the place as soon as the pod ends."""
+SLACK_SECONDS = 60
+"""What the pod has over its machine's own grace: the scheduler frees the place as soon as the pod ends.
+
+No more than that: the namespace controller looks again at a namespace that is going after half of what pods may take.
+"""
 RELEASE_GRACE_SECONDS = 1
 USER = 65532
 TOLERATED = ("node.kubernetes.io/not-ready", "node.kubernetes.io/unreachable")

@@ -43,7 +43,7 @@ def test_it_passes_the_restricted_pod_level_and_outlasts_a_slow_stop() -> None:
     container = spec["containers"][0]["securityContext"]
     assert spec["securityContext"]["runAsNonRoot"]
     assert (container["allowPrivilegeEscalation"], container["capabilities"]) == (False, {"drop": ["ALL"]})
-    assert (spec["terminationGracePeriodSeconds"], spec["automountServiceAccountToken"]) == (660, False)
+    assert (spec["terminationGracePeriodSeconds"], spec["automountServiceAccountToken"]) == (120, False)
 
 
 def test_the_scheduling_fields_go_onto_it_as_they_are() -> None:
