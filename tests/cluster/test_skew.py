@@ -1,10 +1,11 @@
 """Agents of another release than the controller's: what is placed on their nodes, and what stays there."""
 
+import asyncio
+
 from tests.cluster.stage import NODES, Stage, staged
 from tests.system.world import World
 
 from drover.api import kinds
-from drover.state.resource import Key
 
 DISK = [{"name": "root", "size": "1Gi"}]
 OLD = {"agentVersion": "0.0.1", "apiLevel": 0}
@@ -13,11 +14,8 @@ OLD = {"agentVersion": "0.0.1", "apiLevel": 0}
 async def age(stage: Stage, *nodes: str) -> None:
     """Let the agents of some nodes be of an older release."""
 
-    async def registered() -> bool:
-        found = [await stage.cluster.get(kinds.HYPERVISOR, Key("", node)) or {} for node in NODES]
-        return all(each.get("status", {}).get("agentVersion") for each in found)
-
-    await stage.until("the agents to report", registered)
+    async with asyncio.timeout(30):
+        await stage.agents.registered.wait()
     for node in nodes:
         await stage.agents.tell(node, **OLD)
 

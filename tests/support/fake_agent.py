@@ -84,6 +84,8 @@ class FakeAgents:
         """Nodes whose agent does nothing at all."""
         self.discarded: list[str] = []
         """Machines whose saved memory was thrown away because their Domain was deleted."""
+        self.registered = asyncio.Event()
+        """Set once each node's agent has reported."""
         self.orphaning = False
         """Whether Domains are deleted only because their definition is: their guests go on."""
         self._cluster = cluster
@@ -99,6 +101,7 @@ class FakeAgents:
         """Act until `stop`."""
         for node in self.hosts:
             await self._register(node)
+        self.registered.set()
         works = [self._follow(kinds.DOMAIN, self._domains), self._follow(kinds.VOLUME, self._volumes)]
         works += [self._work() for _ in range(workers)]
         works += [self._heartbeat(node, stop) for node in self.hosts]
