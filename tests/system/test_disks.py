@@ -56,7 +56,7 @@ def test_a_full_pool_makes_no_half_machine(tenant: Tenant, world: World) -> None
 
     assert machine.status["phase"] != "Running"
     machine.delete()
-    world.kubectl("delete", "pool", "tiny-full")
+    drop_pool(world, "tiny-full")
 
 
 def test_a_disk_that_runs_full_pauses_the_guest_until_there_is_room(tenant: Tenant, world: World) -> None:
@@ -72,7 +72,12 @@ def test_a_disk_that_runs_full_pauses_the_guest_until_there_is_room(tenant: Tena
     machine.ready()
     assert machine.boots() == 1
     machine.delete()
-    world.kubectl("delete", "pool", "fills")
+    drop_pool(world, "fills")
+
+
+def drop_pool(world: World, name: str) -> None:
+    """Delete a pool, which is refused until its last volume is gone."""
+    eventually("no volume in it", lambda: world.try_kubectl("delete", "pool", name).returncode == 0, 30)
 
 
 def small_pool(world: World, name: str, *, megabytes: int) -> None:

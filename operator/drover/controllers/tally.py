@@ -15,9 +15,13 @@ from drover.state import objects
 from drover.state.resource import Key, Resource
 
 TELL_SECONDS = 15.0
-"""Counts that change with every machine are told together …"""
+"""Counts that change with every machine are told together."""
 TURN_SECONDS = 5.0
-"""… but sooner when something comes into use, or out of it: then it may not be deleted, or may be."""
+"""Something that comes into use may not be deleted any more: that is told sooner …"""
+FREE_SECONDS = 0.0
+"""… and at once that it may be, when its last user is gone."""
+PAUSES = (FREE_SECONDS, TURN_SECONDS, TELL_SECONDS)
+"""By the number of users, the last for all more."""
 Uses = tuple[str, frozenset[Token]]
 """A user, as namespace/name, and what it uses."""
 
@@ -66,7 +70,7 @@ def callbacks(tally: Tally, queues: dict[Kind, WorkQueue[Key]]) -> dict[Kind, Ch
             for plural, name in tally.move(read(old) if old else None, read(new) if new else None):
                 namespace, _, rest = name.rpartition("/")
                 key, kind = Key(namespace, rest), by_plural[plural]
-                queues[kind].add_after(key, TURN_SECONDS if tally.count(kind, key) <= 1 else TELL_SECONDS)
+                queues[kind].add_after(key, PAUSES[min(tally.count(kind, key), 2)])
 
         return changed
 

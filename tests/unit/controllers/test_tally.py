@@ -107,3 +107,10 @@ def test_a_machine_with_two_addresses_is_one_user(scene: Scene) -> None:
     assert scene.tally.use(kinds.NETWORK, Key("", "default")).names == ("shop/web",)
     scene.see(kinds.ADDRESS, read_address, address("10.20.0.3", "wan"), None)
     assert scene.tally.use(kinds.NETWORK, Key("", "default")).count == 0
+
+
+def test_that_nobody_uses_it_any_more_is_told_at_once(scene: Scene) -> None:
+    scene.see(kinds.VOLUME, read_volume, None, volume("fast"))
+    scene.see(kinds.VOLUME, read_volume, volume("fast"), None)
+
+    assert scene.queues[kinds.POOL].take() == Key("", "fast")
