@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from tests.system.world import Tenant, World, eventually, make_kernel_image, numbered
+from tests.system.world import Tenant, World, eventually, make_kernel_image, numbered, told
 
 NAMES = numbered("t")
 TESTED = Path(os.environ.get("DROVER_TEST_SANDBOX", ".sandbox-test")).absolute()
@@ -16,10 +16,7 @@ TESTED = Path(os.environ.get("DROVER_TEST_SANDBOX", ".sandbox-test")).absolute()
 def world() -> Iterator[World]:
     """A sandbox of two nodes; set DROVER_TEST_KEEP to find it still running afterwards."""
     world = World(TESTED)
-    world.sandbox(
-        *("up", "--kubelet", "Kwok", "--nodes", "2", "--no-quickstart"),
-        *("--set-env", "DROVER_RESYNC_SECONDS=20", "--set-env", "DROVER_IMAGE_STALL_SECONDS=3"),
-    )
+    world.sandbox("up", "--kubelet", "Kwok", "--nodes", "2", "--no-quickstart", *told())
     world.kubectl("create", "namespace", "library") if world.get("namespace", "library") is None else None
     Tenant(world, "library").apply(make_kernel_image(allowedNamespaces={"from": "All"}))
     yield world

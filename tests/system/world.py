@@ -22,6 +22,15 @@ BOOT = 90.0
 """Seconds a guest may take to boot on a machine that is busy with others."""
 
 
+SETTINGS = ("DROVER_RESYNC_SECONDS=20", "DROVER_IMAGE_STALL_SECONDS=3")
+"""What controller and agents are told in every test, so that none of them takes minutes."""
+
+
+def told(*pairs: str) -> list[str]:
+    """Write the options that have controller and agents told this, and nothing of what other tests told them."""
+    return [word for pair in (*SETTINGS, *pairs) for word in ("--set-env", pair)]
+
+
 def eventually(what: str, look: Callable[[], T | None], seconds: float = 60.0) -> T:
     """Look again and again until something truthy is seen; fail naming what was waited for."""
     deadline = time.monotonic() + seconds
