@@ -110,7 +110,10 @@ class Unit:
     def signal(self, number: signal.Signals) -> bool:
         """Send a signal to the process that counts, or to its wrapper while it starts; tell whether it was sent."""
         if self.identity is not None:
-            return self.identity.signal(number)
+            sent = self.identity.signal(number)
+            if number is signal.SIGCONT:
+                self._wake()
+            return sent
         if self.wrapper is not None and self.wrapper.poll() is None:
             self.wrapper.send_signal(number)
             return True
@@ -149,9 +152,15 @@ class Unit:
                     raise DidNotStart("ended before it was ready")
                 await asyncio.sleep(TICK)
 
+    def _wake(self) -> None:
+        """Have the wrapper go on: nsenter stops when what it entered is stopped, and then reaps nothing."""
+        if self.wrapper is not None and self.wrapper.poll() is None:
+            self.wrapper.send_signal(signal.SIGCONT)
+
     async def _reap(self) -> None:
         if self.wrapper is None:
             return
+        self._wake()
         outer = process.identify(self.wrapper.pid)
         if outer is not None:
             await outer.ended()
