@@ -80,7 +80,7 @@ def _page(facts: object, figures: list[Figure]) -> str:
         "",
         "Measured by `make bench` on " + ", ".join(f"{name} {value}" for name, value in facts.items()) + ".",
         "The peer is KubeVirt 1.8.4 under emulation on a machine of this kind: one node, a tiny guest without a disk.",
-        "Timings on shared cores are noisy: read medians and ratios.",
+        "Timings on shared cores are noisy: read medians and ratios. Rows may be of different runs: each benchmark keeps its last.",
         "",
         "| what | measured | goal | peer | samples | note |",
         "|---|---|---|---|---|---|",
