@@ -1,7 +1,6 @@
 """Nodes are labelled as their agents report: machines are placed where the hypervisor is ready, with no hand's help."""
 
 import asyncio
-from functools import partial
 
 from drover.api.kinds import HYPERVISOR, NODE
 from drover.controllers.world import World
@@ -31,7 +30,7 @@ class Labeller:
     async def run(self) -> None:
         """Label nodes until cancelled."""
         while True:
-            await patiently("label the nodes", partial(self.label))
+            await patiently("label the nodes", self.label)
             await asyncio.sleep(PAUSE_SECONDS)
 
     async def label(self) -> None:
@@ -40,8 +39,13 @@ class Labeller:
         self._due.update(Key("", node) for node in silent ^ self._silent)
         self._silent = silent
         for key in tuple(self._due):
-            await self._label(key)
+            # Before the write: what changes while it is on its way is due again.
             self._due.discard(key)
+            try:
+                await self._label(key)
+            except BaseException:
+                self._due.add(key)
+                raise
 
     async def _label(self, key: Key) -> None:
         node, hypervisor = (self._world.caches.store(kind).get(key) for kind in (NODE, HYPERVISOR))

@@ -6,8 +6,9 @@ from random import Random
 from tests.unit.controllers.cosmos import Controller, Cosmos
 
 from drover.api import kinds
+from drover.api.kinds import Kind
 from drover.controllers.nodelabel import Labeller
-from drover.state.resource import Key
+from drover.state.resource import Body, Key
 
 N1 = Key("", "n1")
 
@@ -54,5 +55,27 @@ def test_a_node_is_looked_at_until_the_process_ends() -> None:
         task.cancel()
 
         assert isinstance((await asyncio.gather(task, return_exceptions=True))[0], asyncio.CancelledError)
+
+    asyncio.run(story())
+
+
+def test_what_an_agent_says_while_its_node_is_being_labelled_is_not_lost() -> None:
+    async def story() -> None:
+        cosmos = Cosmos(Random(0))
+        await cosmos.furnish()
+        controller = cosmos.controllers[0]
+        _report(cosmos, "True")
+        controller.caches.hear()
+        labeller = Labeller(controller.world)
+        _report(cosmos, "False")
+
+        def overtake(_kind: Kind, _body: Body) -> None:
+            controller.caches.hear()
+
+        controller.cluster.on_write(overtake)
+
+        await labeller.label()
+
+        assert (await _label(cosmos, controller, labeller))[0] == "false"
 
     asyncio.run(story())
