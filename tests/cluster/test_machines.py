@@ -1,5 +1,8 @@
 """Machines on a real control plane, their hosts in memory: what the controller makes of them, and at what cost."""
 
+import asyncio
+import json
+
 import pytest
 from tests.cluster.stage import NODES, Stage, staged
 from tests.system.world import World
@@ -141,6 +144,40 @@ async def test_a_namespace_with_machines_can_be_deleted(cluster_sandbox: World) 
         words = ("delete", "namespace", stage.namespace, "--timeout=90s")
         await stage.kubectl(*words)
         assert await stage.addresses() == []
+
+
+async def test_a_machine_whose_namespace_went_before_it_goes_when_that_is_made_again(cluster_sandbox: World) -> None:
+    async with staged(cluster_sandbox) as stage:
+        await stage.start()
+        await stage.make("web", disks=DISK)
+        await stage.reach("Running")
+        await stage.stop()
+        await _finish_namespace(stage)
+        await stage.start()
+        await stage.until("the controller to try", lambda: _logged(stage, "NamespaceGone"))
+        await stage.cluster.create(kinds.NAMESPACE, {"metadata": {"name": stage.namespace}})
+        await stage.empty(60.0)
+
+
+async def _finish_namespace(stage: Stage) -> None:
+    """Finish the test's namespace before its machine, as an API server that starts can."""
+    await stage.kubectl("delete", "vm", "web", "--wait=false")
+    await stage.kubectl("delete", "namespace", stage.namespace, "--wait=false")
+    namespace = Key("", stage.namespace)
+    body = await stage.cluster.get(kinds.NAMESPACE, namespace)
+    path = f"/api/v1/namespaces/{stage.namespace}/finalize"
+    given = json.dumps({**(body or {}), "spec": {"finalizers": []}})
+    await asyncio.to_thread(stage.world.kubectl, "replace", "--raw", path, "-f", "-", given=given)
+
+    async def gone() -> bool:
+        return await stage.cluster.get(kinds.NAMESPACE, namespace) is None
+
+    await stage.until("the namespace to be gone", gone)
+
+
+async def _logged(stage: Stage, word: str) -> bool:
+    log = stage.world.state / "logs" / f"{stage.label}-{len(stage.processes) - 1}.log"
+    return word in log.read_text(encoding="utf-8")
 
 
 async def test_an_evicted_machine_stops_in_order_and_starts_again(cluster_sandbox: World) -> None:

@@ -7,7 +7,7 @@ from typing import Any, Self
 
 from drover.api.kinds import Kind
 from drover.kube.connection import Endpoint
-from drover.kube.errors import Answer, Conflict
+from drover.kube.errors import ABSENT, Answer, Conflict
 from drover.kube.transport import APPLY, JSON, JSON_PATCH, LIST_LIMIT, MERGE_PATCH, Request, Transport, checked
 from drover.state.resource import Body, Key, Meta, read_meta
 
@@ -15,7 +15,6 @@ PAGE = 500
 """Objects in one page of a list."""
 METADATA_ONLY = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1"
 ONE_METADATA_ONLY = "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1"
-ABSENT = 404
 CONFLICT = 409
 GONE = 410
 UNPROCESSABLE = 422
@@ -134,7 +133,7 @@ class Cluster:
         if grace is not None:
             options["gracePeriodSeconds"] = grace
         answer = await self._transport.send(Request("DELETE", kind.path(key.namespace, key.name), {}, options))
-        if isinstance(answer, Answer) and answer.code in {ABSENT, CONFLICT}:
+        if isinstance(answer, Answer) and (answer.absent or answer.code == CONFLICT):
             return
         self._wrote(kind, checked(answer))
 
@@ -165,7 +164,7 @@ class Cluster:
         content = {"metadata": {"uid": meta.uid, **metadata}}
         answer = await self._transport.send(Request("PATCH", path, {}, content, MERGE_PATCH))
         # Kinds differ in the code for a uid that is not the object's: 409, or 422 as it cannot be changed.
-        if isinstance(answer, Answer) and (answer.code == ABSENT or "uid" in answer.message.lower()):
+        if isinstance(answer, Answer) and (answer.absent or "uid" in answer.message.lower()):
             return None
         return self._wrote(kind, checked(answer))
 
@@ -189,7 +188,7 @@ class Cluster:
         return await self._transport.send(Request("PATCH", path, {}, _finalizer_patch(meta, names), JSON_PATCH))
 
     def _finalized(self, kind: Kind, answer: dict[str, Any] | Answer) -> Body | None:
-        if isinstance(answer, Answer) and answer.code == ABSENT:
+        if isinstance(answer, Answer) and answer.absent:
             return None
         if isinstance(answer, Answer) and answer.code == UNPROCESSABLE:
             raise Conflict(answer.message)
@@ -198,7 +197,7 @@ class Cluster:
 
     async def _read(self, request: Request) -> Body | None:
         answer = await self._transport.send(request)
-        if isinstance(answer, Answer) and answer.code == ABSENT:
+        if isinstance(answer, Answer) and (answer.absent or (answer.code == ABSENT and request.method == "GET")):
             return None
         return checked(answer)
 

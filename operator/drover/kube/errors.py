@@ -1,6 +1,6 @@
 """What the API server refuses, as our taxonomy: the one table of HTTP answers.
 
-404 never becomes an exception of the read and write calls: absence is ``None``.
+404 for an object never becomes an exception of the read and write calls: absence is ``None``.
 """
 
 import json
@@ -11,6 +11,8 @@ from drover.errors import Busy, Retryable, Unavailable
 
 REJECTED_DELAY = 10.0
 """Seconds until a refused write is worth another try: quota and permissions change at human speed."""
+ABSENT = 404
+NAMESPACES = "namespaces"
 UNTYPED = "failed to create typed patch object"
 """How the API server words, as its own failure, that an applied object does not fit the schema."""
 
@@ -42,6 +44,17 @@ class Answer:
     message: str
     retry_after: float | None
     """Seconds the server asks us to wait."""
+    missing: str = ""
+    """Plural of the kind of what is not there, as the server says it: may be the namespace and not the object."""
+
+    @property
+    def absent(self) -> bool:
+        """Whether the object is not there.
+
+        One whose namespace is not there may well be: an API server that starts can finish a namespace before it knows
+        all kinds that are in it. It can be read then, but refuses every change until the namespace is made again.
+        """
+        return self.code == ABSENT and self.missing != NAMESPACES
 
 
 def read_answer(code: int, headers: Mapping[str, str], body: bytes) -> Answer:
@@ -58,14 +71,19 @@ def read_answer(code: int, headers: Mapping[str, str], body: bytes) -> Answer:
         reason=str(status.get("reason", "")),
         message=str(status.get("message", "")) or f"HTTP {code}",
         retry_after=float(wait) if wait.isdigit() else None,
+        missing=_missing(status.get("details")),
     )
+
+
+def _missing(details: object) -> str:
+    return str(details.get("kind", "")) if isinstance(details, Mapping) else ""
 
 
 def convert(answer: Answer) -> Exception:
     """Find the exception for an answer: expected trouble from the taxonomy, `ApiFault` for everything else."""
     if answer.code == 409:
         return (AlreadyExists if answer.reason == "AlreadyExists" else Conflict)(answer.message)
-    if answer.code in {403, 404}:
+    if answer.code in {403, ABSENT}:
         return Rejected(answer.message, reason=_rejection(answer), delay=REJECTED_DELAY)
     if answer.code in {401, 408, 429} or (answer.code >= 500 and not answer.message.startswith(UNTYPED)):
         return Unavailable(answer.message, delay=answer.retry_after)
@@ -73,8 +91,8 @@ def convert(answer: Answer) -> Exception:
 
 
 def _rejection(answer: Answer) -> str:
-    if answer.code == 404:
-        return "NotFound"
+    if answer.code == ABSENT:
+        return "NotFound" if answer.absent else "NamespaceGone"
     if "exceeded quota" in answer.message:
         return "QuotaExceeded"
     if "being terminated" in answer.message:

@@ -1,3 +1,5 @@
+import json
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -8,7 +10,7 @@ from drover.api.kinds import DOMAIN, Kind
 from drover.errors import Unavailable
 from drover.kube import client
 from drover.kube.connection import Secret
-from drover.kube.errors import AlreadyExists, ApiFault, Conflict
+from drover.kube.errors import AlreadyExists, ApiFault, Conflict, Rejected
 from drover.state.resource import Body, Key, read_meta
 
 KEY = Key("team", "web")
@@ -162,6 +164,26 @@ async def test_a_finalizer_of_another_incarnation_is_left_alone() -> None:
         assert await cluster.remove_finalizer(DOMAIN, read_meta(machine("a")), "a") is None
 
     assert [method for method, *_ in api.requests] == ["PATCH", "GET"]
+
+
+@pytest.mark.parametrize("write", ["finalizer", "annotation", "status", "spec", "deletion"])
+async def test_a_write_in_a_namespace_that_is_gone_says_nothing_of_the_object(write: str) -> None:
+    api = Api()
+    status = {"reason": "NotFound", "message": 'namespaces "team" not found', "details": {"kind": "namespaces"}}
+    api.refusals.append((404, {}, json.dumps(status).encode()))
+    meta = read_meta(machine("a"))
+    async with connected(api) as cluster:
+        calls = {
+            "finalizer": partial(cluster.remove_finalizer, DOMAIN, meta, "a"),
+            "annotation": partial(cluster.annotate, DOMAIN, meta, {}),
+            "status": partial(cluster.apply, DOMAIN, KEY, {}, manager="m", subresource="status"),
+            "spec": partial(cluster.replace, DOMAIN, machine("a")),
+            "deletion": partial(cluster.delete, DOMAIN, KEY, uid="u"),
+        }
+        with pytest.raises(Rejected, match="namespaces") as error:
+            await calls[write]()
+
+    assert error.value.reason == "NamespaceGone"
 
 
 async def test_an_object_that_keeps_changing_is_a_conflict() -> None:
