@@ -1,13 +1,19 @@
-"""``python -m benchmarks [life] [memory] [scale] [fleet]``: run them, print the figures, write docs/benchmarks.md."""
+"""``python -m benchmarks [life] [memory] [anchor] [scale] [fleet]``: run them, print the figures, write the page."""
 
 import asyncio
 import sys
 from pathlib import Path
 
-from benchmarks import fleet, life, memory, scale
+from benchmarks import anchor, fleet, life, memory, scale
 from benchmarks.figures import Report
 
-ALL = {"life": life.measure, "memory": memory.measure, "scale": scale.measure, "fleet": fleet.measure}
+ALL = {
+    "life": life.measure,
+    "memory": memory.measure,
+    "anchor": anchor.measure,
+    "scale": scale.measure,
+    "fleet": fleet.measure,
+}
 
 
 def main() -> None:

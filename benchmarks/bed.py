@@ -156,11 +156,11 @@ def pss(pid: int) -> float:
 
 
 @asynccontextmanager
-async def bed(state: Path, *words: str) -> AsyncIterator[Bed]:
+async def bed(state: Path, *words: str, kubelet: str = "Kwok") -> AsyncIterator[Bed]:
     """Bring a sandbox up for a benchmark and take it down afterwards."""
     world = World(state)
     world.sandbox("down", check=False)
-    await asyncio.to_thread(world.sandbox, "up", "--kubelet", "Kwok", "--no-quickstart", *words)
+    await asyncio.to_thread(world.sandbox, "up", "--kubelet", kubelet, "--no-quickstart", *words)
     endpoint = read_kubeconfig(world.state / "kubeconfig")
     world.kubectl("create", "namespace", "bench")
     world.kubectl("create", "namespace", "library")

@@ -176,6 +176,8 @@ async def idle(there: Bed, report: Report) -> None:
         for name in names:
             await there.create(name)
         await seen.all_in(names, "Running")
+    for name in names:  # until its probe is answered, a machine is not idle
+        await asyncio.to_thread(there.tenant.machine(name).ready)
     await asyncio.sleep(20)
     mark = there.audit_end()
     await asyncio.sleep(120)

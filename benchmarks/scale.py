@@ -63,7 +63,8 @@ def make_room(there: Bed) -> None:
 
 async def burst(there: Bed, report: Report, what: str, spec: dict[str, Any], goal: str) -> None:
     """Create a hundred machines at once."""
-    names = [f"burst{number}" for number in range(BURST)]
+    # Names of its own: the kubelet's stand-in deletes by name what is left of a machine that had it before.
+    names = [f"{what.split(maxsplit=1)[0]}{number}" for number in range(BURST)]
     async with there.watching() as seen:
         begun = time.monotonic()
         await asyncio.gather(*(there.create(name, **spec) for name in names))
