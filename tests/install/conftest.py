@@ -37,8 +37,11 @@ def tenant(world: World) -> Iterator[Tenant]:
     name = next(NAMES)
     world.try_kubectl("delete", "namespace", name, "--ignore-not-found", "--timeout=120s")
     world.kubectl("create", "namespace", name)
-    yield Tenant(world, name)
+    tenant = Tenant(world, name)
+    yield tenant
+    drift = tenant.drift()
     world.kubectl("delete", "namespace", name, "--ignore-not-found", "--wait=false")
+    assert not drift, drift
 
 
 def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) -> None:

@@ -7,8 +7,8 @@ import sys
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
 from urllib.parse import urlsplit
@@ -112,10 +112,32 @@ class Tenant:
 
     world: World
     namespace: str
+    applied: dict[tuple[str, str], Object] = field(default_factory=dict, compare=False)
+    """What was applied and not changed otherwise since, by kind and name."""
 
     def apply(self, *objects: Object) -> None:
         """Apply objects as a user would."""
         self.world.kubectl("apply", "-n", self.namespace, "-f", "-", given=_documents(objects))
+        self.applied.update({(each["kind"].lower(), each["metadata"]["name"]): each for each in objects})
+
+    def drift(self) -> str:
+        """How what is still there differs from what was applied, as a pipeline would see it by either way to apply."""
+        there = self._there()
+        if not there:
+            return ""
+        given = _documents(self.applied[each] for each in there)
+        words = ("-n", self.namespace, "-f", "-")
+        done = self.world.try_kubectl("diff", *words, given=given)
+        # kubectl's own note of what was applied would differ by the way alone: only what is asked for is compared.
+        dry = ("apply", "--server-side", "--force-conflicts", "--dry-run=server", "-o", "json")
+        wanted = _by_name(self.world.kubectl(*dry, *words, given=given))
+        differing = [f"{each}: {there[each]} != {wanted[each]}" for each in there if there[each] != wanted[each]]
+        return "\n".join((done.stdout + done.stderr, *differing)).strip()
+
+    def _there(self) -> dict[tuple[str, str], Object]:
+        """Give what is asked for by the objects that were applied and are still there."""
+        words = ("get", "-n", self.namespace, "-f", "-", "--ignore-not-found", "-o", "json")
+        return _by_name(self.world.kubectl(*words, given=_documents(self.applied.values()))) if self.applied else {}
 
     def refused(self, *objects: Object) -> str:
         """Apply objects that must be refused; give the message."""
@@ -177,6 +199,7 @@ class Machine:
 
     def patch(self, **spec: Any) -> None:
         """Change fields of the spec."""
+        self.tenant.applied.pop(("virtualmachine", self.name), None)
         self.tenant.kubectl("patch", "vm", self.name, "--type=merge", "-p", json.dumps({"spec": spec}))
 
     def annotate(self, **annotations: str) -> None:
@@ -248,7 +271,13 @@ def make_kernel_image(name: str = "tiny", **more: Any) -> Object:
     return make_object("VirtualMachineImage", name, {"type": "Kernel", "kernel": kernel, **more})
 
 
-def _documents(objects: tuple[Object, ...]) -> str:
+def _by_name(said: str) -> dict[tuple[str, str], Object]:
+    found = json.loads(said or "{}")
+    items = found.get("items", [found] if found else [])
+    return {(each["kind"].lower(), each["metadata"]["name"]): each.get("spec", {}) for each in items}
+
+
+def _documents(objects: Iterable[Object]) -> str:
     return json.dumps({"apiVersion": "v1", "kind": "List", "items": list(objects)})
 
 
