@@ -1,4 +1,5 @@
 import json
+from collections.abc import Awaitable, Callable
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -173,7 +174,7 @@ async def test_a_write_in_a_namespace_that_is_gone_says_nothing_of_the_object(wr
     api.refusals.append((404, {}, json.dumps(status).encode()))
     meta = read_meta(machine("a"))
     async with connected(api) as cluster:
-        calls = {
+        calls: dict[str, Callable[[], Awaitable[object]]] = {
             "finalizer": partial(cluster.remove_finalizer, DOMAIN, meta, "a"),
             "annotation": partial(cluster.annotate, DOMAIN, meta, {}),
             "status": partial(cluster.apply, DOMAIN, KEY, {}, manager="m", subresource="status"),
