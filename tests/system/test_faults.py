@@ -7,7 +7,7 @@ import urllib.request
 from collections.abc import Iterator
 
 import pytest
-from tests.system.world import BOOT, SOURCE, Machine, Object, Tenant, World, eventually, hold, make_machine, told
+from tests.system.world import BOOT, SOURCE, Object, Tenant, World, eventually, hold, make_machine, told
 
 FAKETIME = "/usr/lib/x86_64-linux-gnu/faketime/libfaketime.so.1"
 COMPONENTS = ("controller", "agent-n1", "libvirtd-n1", "kube-apiserver", "etcd")
@@ -51,10 +51,9 @@ def test_machines_end_as_specified_whatever_dies_meanwhile(tenant: Tenant, world
         if chance.random() < 0.4:
             tenant.kubectl("delete", "vm", name, "--wait=false")
 
-    names = [item["metadata"]["name"] for item in world.list("vm", "-n", tenant.namespace)]
-    for machine in (Machine(tenant, name) for name in names):
-        if not machine.object["metadata"].get("deletionTimestamp"):
-            machine.ready(BOOT)
+    found = [item["metadata"] for item in world.list("vm", "-n", tenant.namespace)]
+    for name in (each["name"] for each in found if "deletionTimestamp" not in each):
+        tenant.machine(name).ready(BOOT)
     assert keeper.boots() == 1
     tenant.kubectl("delete", "vm", "--all", "--timeout=120s")
     assert_nothing_left(world, tenant)
