@@ -30,6 +30,8 @@ class FakeHost:
     room: int = 100 * GIB
     connected: bool = True
     trouble: str = "not connected"
+    meanwhile: Callable[[], None] | None = None
+    """What happens elsewhere, once, while libvirt is asked next."""
     fails: dict[str, OperatorError] = field(default_factory=dict)
     """What the next call of a verb runs into."""
     logs: Logs = field(default_factory=lambda: Logs(Path("/state/logs")))
@@ -52,6 +54,9 @@ class FakeHost:
 
     def _call(self, verb: str) -> None:
         self.calls.append(verb)
+        happens, self.meanwhile = self.meanwhile, None
+        if happens is not None:
+            happens()
         if not self.connected:
             raise Unavailable(self.trouble, reason="LibvirtUnavailable")
         if verb in self.fails:

@@ -19,7 +19,6 @@ from drover.planning.domain import decide
 from drover.planning.domain_action import TakeTurn, concern
 from drover.planning.domain_seen import Decision, Seen
 from drover.planning.domain_status import Facts, describe, is_ready, trouble, unseen
-from drover.planning.view import DomainView
 from drover.state.guest import Guest
 from drover.state.resource import Key
 
@@ -53,34 +52,35 @@ class Domains:
 
     async def reconcile(self, key: Key) -> float | None:
         """Bring one guest in line with its Domain; give the seconds until it wants to be looked at again."""
-        order = self._node.orders.domain(key)
+        # Both at one instant: an order of the last view does not become the API server's by what is read meanwhile.
+        current, order = self._node.orders.primed, self._node.orders.domain(key)
         if order is None:
             self._forget(key)
             return None
-        work = Work(self._node, order)
+        work = Work(self._node, order, current)
         try:
             ended = await self._steps(work)
         except Unavailable as error:
             if not self._node.host.connected:
-                error.delay = await self._unseen(order, "LibvirtUnavailable", str(error), UNSEEN_SECONDS)
+                error.delay = await self._unseen(work, "LibvirtUnavailable", str(error), UNSEEN_SECONDS)
             raise
         except Refused as error:
-            await self._unseen(order, error.reason, str(error), 0.0)
+            await self._unseen(work, error.reason, str(error), 0.0)
             raise
         return await self._report(work, ended)
 
-    async def _unseen(self, order: DomainView, reason: str, why: str, patience: float) -> float | None:
+    async def _unseen(self, work: Work, reason: str, why: str, patience: float) -> float | None:
         """Say, once it has lasted, that nothing can be said of the guest; give the seconds until then."""
-        if not self._node.orders.primed:
+        if not work.current:
             return None
-        status = unseen(order, reason, why, now=self._node.cluster.now())
-        return await self._reporter.report(order, status, patience=patience)
+        status = unseen(work.order, reason, why, now=self._node.cluster.now())
+        return await self._reporter.report(work.order, status, patience=patience)
 
     async def _steps(self, work: Work) -> Round:
         removed = await self._kinds_removed(work)
         ended: Round | None = None
         for _ in range(ROUNDS):
-            seen = await observe(self._node, work.order, kinds_removed=removed)
+            seen = await observe(self._node, work.order, current=work.current, kinds_removed=removed)
             decision = decide(work.order, seen)
             if not decision.actions:
                 # Its turn may have come although it wants to start no more.
@@ -106,7 +106,7 @@ class Domains:
             return None
         wait: float | None = None
         facts = await self._facts(work, ended)
-        if self._node.orders.primed:
+        if work.current:
             status = describe(work.order, ended.decision, facts)
             wait = await self._reporter.report(work.order, status, patience=_patience(ended))
         return _after(ended, wait)

@@ -38,6 +38,8 @@ class Work:
 
     node: Node
     order: DomainView
+    current: bool
+    """Whether the order is the API server's word, and not the last view of it, which may be long outdated."""
     volumes: dict[str, VolumeFact] = field(default_factory=dict)
     """By name of the StorageVolume."""
     released: bool = False

@@ -14,8 +14,8 @@ ROOM_PART = 20
 """… or this part of a small pool."""
 
 
-async def observe(node: Node, order: DomainView, *, kinds_removed: bool = False) -> Seen:
-    """Look at a guest and gather everything that a decision about it needs."""
+async def observe(node: Node, order: DomainView, *, current: bool, kinds_removed: bool = False) -> Seen:
+    """Look at a guest and gather everything that a decision needs; `current`: by the API server's own order."""
     uuid, now = order.spec.uuid, node.cluster.now()
     guest = await node.host.guest(uuid)
     node.survey.saw(uuid, guest)
@@ -27,7 +27,7 @@ async def observe(node: Node, order: DomainView, *, kinds_removed: bool = False)
         guest=guest,
         boot_id=node.identity.boot_id,
         now=now,
-        primed=node.orders.primed,
+        primed=current,
         back_off=node.back_off,
         kinds_removed=kinds_removed,
         namesake="" if guest else await _namesake(node, order),

@@ -332,6 +332,20 @@ async def test_without_the_api_a_guest_of_this_boot_is_restarted_by_its_policy(w
     assert (world.host.boots, world.etcd.writes) == (2, writes)
 
 
+async def test_what_is_begun_on_the_last_view_tells_nothing_though_the_api_is_read_meanwhile(world: World) -> None:
+    await running(world)
+    conditions = world.told.status.conditions
+    late = world.reborn(primed=False)
+    late.pass_time(60)
+
+    late.host.meanwhile = late.read_the_api
+    await late.reconcile()
+    assert late.told.status.conditions == conditions
+
+    await late.reconcile()
+    assert late.told.status.conditions == conditions
+
+
 async def test_a_domain_that_vanishes_stops_nothing(world: World) -> None:
     await running(world)
     world.etcd.drop(DOMAIN, KEY)

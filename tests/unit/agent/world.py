@@ -104,8 +104,12 @@ class World:
         self.node = self._node()
         self.domains = Domains(self.node, Reporter(self.cluster, clock=self.clock))  # type: ignore[arg-type]
         if self.primed:
-            self.caches.hear()
-            self.node.orders.settle()
+            self.read_the_api()
+
+    def read_the_api(self) -> None:
+        """Have the agent know all that the API server has."""
+        self.caches.hear()
+        self.node.orders.settle()
 
     def _furnish(self) -> None:
         for kind in (DOMAIN, VIRTUALMACHINE, VOLUME):
