@@ -44,8 +44,8 @@ async def fleet(there: Bed, fake: FakeAgents, report: Report, empty: float) -> N
         full = pss(there.pid("controller"))
         report.add(Figure(f"controller with {FLEET} VMs, PSS", full, "MiB", f"<= {100 + FLEET * 0.04:.0f}"))
         report.add(Figure("... for each VM", (full - empty) * 1024 / FLEET, "kB", "<= 40"))
-    # Their agents would correct at once what is reported in their name; unheard for 40 s they count as silent.
-    fake.muted.update(NODES)
+    # Their agents would correct at once what is reported in their name.
+    fake.deaf.update(NODES)
     took = await change(there, names)
     report.add(Figure("... a status change shows within, median", took, "s", "<= 1", "", CHANGES))
 

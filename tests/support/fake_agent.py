@@ -82,6 +82,8 @@ class FakeAgents:
         """Machines that were on twice at some moment."""
         self.muted: set[str] = set()
         """Nodes whose agent does nothing at all."""
+        self.deaf: set[str] = set()
+        """Nodes whose agent is heard, but does nothing else."""
         self.discarded: list[str] = []
         """Machines whose saved memory was thrown away because their Domain was deleted."""
         self.registered = asyncio.Event()
@@ -243,7 +245,7 @@ class FakeAgents:
     async def _domain(self, key: Key) -> None:
         body = self._domains.get(key)
         node = body["spec"]["nodeName"] if body else ""
-        if body is None or node not in self.hosts or node in self.muted:
+        if body is None or not self._acts(node):
             return
         host = self.hosts[node]
         if body["metadata"].get("deletionTimestamp"):
@@ -367,17 +369,15 @@ class FakeAgents:
         gone = found is None or found["metadata"]["uid"] != disk["volumeUid"]
         return gone or disk["volumeUid"] not in host.disks or bool(found and found.get("status", {}).get("nodeName"))
 
+    def _acts(self, node: str) -> bool:
+        return node in self.hosts and node not in self.muted | self.deaf
+
     # --- one volume --------------------------------------------------------------------------------------------------
 
     async def _volume(self, key: Key) -> None:
         body = self._volumes.get(key)
-        node = body.get("status", {}).get("nodeName") if body else None
-        if (
-            body is None
-            or node not in self.hosts
-            or node in self.muted
-            or not body["metadata"].get("deletionTimestamp")
-        ):
+        node = str(body.get("status", {}).get("nodeName")) if body else ""
+        if body is None or not self._acts(node) or not body["metadata"].get("deletionTimestamp"):
             return
         meta = read_meta(body)
         named = any(
