@@ -3,7 +3,7 @@
 import time
 from collections.abc import Callable, Hashable
 
-SECONDS = 1.0
+SECONDS = 0.8
 LIMIT = 5.0
 """Longest time for which one passing status after another is held back."""
 
