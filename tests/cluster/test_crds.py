@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from tests.support.bodies import HTTP, ROOT, Body, image, network, pool, vm, volume
+from tests.support.bodies import HTTP, ROOT, SUBNET, Body, body, image, network, pool, vm, volume
 from tests.system.world import World
 
 AFFINITY = "requiredDuringSchedulingIgnoredDuringExecution"
@@ -67,6 +67,16 @@ def node_term(**requirement: Any) -> Body:
     return vm(affinity={"nodeAffinity": {AFFINITY: terms}})
 
 
+def typed(**fields: Any) -> Body:
+    """Write a network of another type, or otherwise unlike the usual one."""
+    return body("VirtualNetwork", "shop", {"type": "NAT", "subnets": [SUBNET]} | fields)
+
+
+def group(**fields: Any) -> Body:
+    """Write a security group with one rule."""
+    return body("SecurityGroup", "web", {"rules": [{"name": "r", "protocol": "TCP"} | fields]})
+
+
 REFUSED = [
     pytest.param(vm(cpus=2), 'unknown field "spec.cpus"', id="unknown-field"),
     pytest.param(vm(affinity={"nodeAffinities": {}}), 'unknown field "spec.affinity.nodeAffinities"', id="slip-deep"),
@@ -118,8 +128,31 @@ REFUSED = [
     pytest.param(node_term(key="a", operator="In"), "operator In of key a takes at least one value", id="no-values"),
     pytest.param(network("a" * 21), "metadata.name|at most 20 characters", id="long-network-name"),
     pytest.param(network(cidr="10.20.0.1/24"), 'cidr: Invalid value: "10.20.0.1/24"|10.20.0.0/24', id="host"),
-    pytest.param(network(cidr="10.20.0.0/30"), "subnets[0].cidr|prefix of 12 to 29, not 10.20.0.0/30", id="narrow"),
-    pytest.param(network(cidr="fd00::/64"), "subnets[0].cidr|IPv4 network|not fd00::/64", id="ipv6"),
+    pytest.param(network(cidr="10.20.0.0/30"), "subnets[0].cidr|prefix of 12 to 29|not 10.20.0.0/30", id="narrow"),
+    pytest.param(network(cidr="fd00::/48"), "subnets[0].cidr|IPv6 network|64 to 120; not fd00::/48", id="wide-ipv6"),
+    pytest.param(network(cidr="fd00::/64"), "subnets[0].gateway|inside fd00::/64, not 10.20.0.1", id="other-family"),
+    pytest.param(typed(type="Overlay"), "spec.overlay|overlay is required with type Overlay", id="no-overlay"),
+    pytest.param(typed(overlay={"vni": 1}), "spec.overlay|not allowed with any other", id="overlay-of-nat"),
+    pytest.param(
+        typed(type="Overlay", overlay={"vni": 16777216}), "spec.overlay.vni: Invalid value: 16777216|16777215", id="vni"
+    ),
+    pytest.param(
+        typed(type="Bridge", bridge={"name": "br0", "vlan": 4095}), "spec.bridge.vlan: Invalid value: 4095", id="vlan"
+    ),
+    pytest.param(typed(subnets=[]), "spec.subnets|each with a gateway, are required", id="no-subnet"),
+    pytest.param(
+        typed(subnets=[SUBNET, SUBNET | {"name": "b", "cidr": "10.20.0.0/16"}]), "must not overlap", id="overlap"
+    ),
+    pytest.param(
+        typed(type="Direct", direct={"device": "eth1"}), "spec.antiSpoofing|must be Disabled", id="direct-and-bound"
+    ),
+    pytest.param(group(ports=["0"]), "ports: 0 is neither a port from 1 to 65535", id="port-0"),
+    pytest.param(group(ports=["90-80"]), "ports: 90-80 is neither", id="ports-backwards"),
+    pytest.param(group(ports=["http"]), "ports: http is neither", id="port-name"),
+    pytest.param(group(ports=["80"], protocol="ICMP"), "ports need protocol TCP or UDP, not ICMP", id="icmp-ports"),
+    pytest.param(group(**{"from": {"cidrs": ["10.0.0.1/8"]}}), "without host bits|not 10.0.0.1/8", id="host-bits"),
+    pytest.param(group(**{"from": {"securityGroups": ["web"]}}), "must not name itself", id="own-group"),
+    pytest.param(group(to={"cidrs": ["10.0.0.0/8"]}), "to is for Egress", id="to-of-ingress"),
     pytest.param(network(cidr="nonsense"), "subnets[0].cidr|IPv4 network|not nonsense", id="no-cidr"),
     pytest.param(network(gateway="10.21.0.1"), "subnets[0].gateway|inside 10.20.0.0/24, not 10.21.0.1", id="outside"),
     pytest.param(network(gateway="10.20.0.0"), "subnets[0].gateway|host address|not 10.20.0.0", id="network-address"),
@@ -134,7 +167,7 @@ REFUSED = [
         "subnets[0].allocation.end|inside 10.20.0.0/24, not 10.20.1.3",
         id="range-outside",
     ),
-    pytest.param(network(dnsServers=["x"]), "subnets[0].dnsServers[0]|IPv4 address|not x", id="name-server"),
+    pytest.param(network(dnsServers=["x"]), "subnets[0].dnsServers[0]|IP address|not x", id="name-server"),
     pytest.param(image(source=None), "spec: Invalid value: source is required with type Disk", id="disk-no-source"),
     pytest.param(image(type="Kernel", source=None), "kernel is required with type Kernel", id="no-kernel"),
     pytest.param(image(type="Kernel", kernel=KERNEL), "type Kernel takes its files from kernel", id="kernel-source"),
@@ -274,4 +307,4 @@ def test_our_kinds_are_a_category_and_not_part_of_all(cluster_sandbox: World) ->
     ours = cluster_sandbox.kubectl("api-resources", "--api-group=drover.dev", "--categories=drover", "-o", "name")
     everything = cluster_sandbox.kubectl("api-resources", "--api-group=drover.dev", "--categories=all", "-o", "name")
 
-    assert (len(ours.split()), everything) == (8, "")
+    assert (len(ours.split()), everything) == (9, "")

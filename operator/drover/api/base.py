@@ -125,6 +125,20 @@ IPv4 = Annotated[
         ),
     ),
 ]
+IP = Annotated[
+    str,
+    Field(
+        max_length=39,
+        json_schema_extra=rules(
+            rule(
+                "isIP(self) && ip(self).isGlobalUnicast()",
+                "'must be an IP address such as 10.20.0.15 or fd00:20::15, neither loopback, link-local nor multicast; not ' + self",
+                dynamic=True,
+            )
+        ),
+    ),
+]
+"""An IPv4 or IPv6 address."""
 _SOUND_LABEL = "!format.qualifiedName().validate(key).hasValue() && !format.labelValue().validate(self[key]).hasValue()"
 NodeLabels = Annotated[
     dict[str, Annotated[str, Field(max_length=63)]],

@@ -24,7 +24,7 @@ from drover.api.base import (
     rules,
 )
 from drover.api.probe import ReadinessProbe
-from drover.api.virtualmachine import LastStop, PowerState, RestartPolicy
+from drover.api.virtualmachine import AddressMode, InterfaceModel, LastStop, LinkState, PowerState, RestartPolicy
 
 DomainState = Literal["Pending", "Starting", "Running", "Paused", "Hibernated", "Stopping", "Stopped", "Unknown"]
 
@@ -104,8 +104,22 @@ class DomainInterface(Model):
     """VirtualNetwork."""
     mac: HardwareAddress
     """Hardware address."""
-    ip: Annotated[str, Field(max_length=39)]
-    """Allocated address."""
+    ip: Annotated[str, Field(max_length=39)] = ""
+    """Allocated IPv4 address, empty without one."""
+    ipv6: Annotated[str, Field(max_length=39)] = ""
+    """Allocated IPv6 address, empty without one."""
+    address_mode: AddressMode = "DHCP"
+    """How the guest learns its addresses."""
+    model: InterfaceModel = "VirtIO"
+    """Kind of network card."""
+    link: LinkState = "Up"
+    """Whether the cable is plugged in."""
+    mtu: int | None = None
+    """Largest packet in bytes; absent: the network card's own choice."""
+    bytes_per_second: int | None = None
+    """Most that passes in each direction; absent: no bound."""
+    security_groups: Annotated[list[Label], Field(max_length=8)] = []
+    """SecurityGroups of the Domain's namespace whose rules it obeys; none: all may pass."""
 
 
 class DomainSpec(Model):
@@ -162,7 +176,7 @@ class LiveMachine(Model):
     disks: Annotated[list[LiveText], Field(max_length=16)] = []
     """Its disks, each as name, volume and size in bytes."""
     interfaces: Annotated[list[LiveText], Field(max_length=8)] = []
-    """Its interfaces, each as name, network, hardware address and IP address."""
+    """Its interfaces, each as name, network, hardware address, IP addresses with a comma between, and the model unless it is VirtIO."""
     kernel: Annotated[str, Field(max_length=8192)] = ""
     """Image and arguments of its kernel."""
 

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, field
 
-from drover.api import address, domain, hypervisor, image, kinds, network, pool, virtualmachine, volume
+from drover.api import address, domain, hypervisor, image, kinds, network, pool, securitygroup, virtualmachine, volume
 from drover.api.base import Model, rule
 
 
@@ -151,6 +151,24 @@ DEFINITIONS = (
             Column("Namespace", ".spec.virtualMachine.namespace"),
             Column("Machine", ".spec.virtualMachine.name"),
             AGE,
+        ),
+    ),
+    Definition(
+        kinds.SECURITYGROUP,
+        "SecurityGroup is a set of firewall rules for the interfaces that name it.",
+        securitygroup.SecurityGroupSpec,
+        securitygroup.SecurityGroupStatus,
+        "sg",
+        (READY, Column("Rules", ".spec.rules[*].name", wide=True), AGE),
+        root_rules=(
+            short_label(52),
+            rule(
+                "!has(self.spec.rules) || self.spec.rules.all(each,"
+                " !(has(each.from) && has(each.from.securityGroups) && self.metadata.name in each.from.securityGroups)"
+                " && !(has(each.to) && has(each.to.securityGroups) && self.metadata.name in each.to.securityGroups))",
+                "a SecurityGroup must not name itself: give its machines a second group and name that",
+                path=".spec.rules",
+            ),
         ),
     ),
     Definition(

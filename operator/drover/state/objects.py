@@ -6,6 +6,7 @@ from drover.api.hypervisor import HypervisorSpec, HypervisorStatus
 from drover.api.image import VirtualMachineImageSpec, VirtualMachineImageStatus
 from drover.api.network import VirtualNetworkSpec, VirtualNetworkStatus
 from drover.api.pool import StoragePoolSpec, StoragePoolStatus
+from drover.api.securitygroup import SecurityGroupSpec, SecurityGroupStatus
 from drover.api.virtualmachine import VirtualMachineSpec, VirtualMachineStatus
 from drover.api.volume import StorageVolumeSpec, StorageVolumeStatus
 from drover.state.resource import Body, Resource, read_resource
@@ -17,6 +18,7 @@ Volume = Resource[StorageVolumeSpec, StorageVolumeStatus]
 Pool = Resource[StoragePoolSpec, StoragePoolStatus]
 Network = Resource[VirtualNetworkSpec, VirtualNetworkStatus]
 Address = Resource[NetworkAddressSpec, NetworkAddressStatus]
+SecurityGroup = Resource[SecurityGroupSpec, SecurityGroupStatus]
 Hypervisor = Resource[HypervisorSpec, HypervisorStatus]
 
 
@@ -53,6 +55,11 @@ def read_network(body: Body) -> Network:
 def read_address(body: Body) -> Address:
     """Read a NetworkAddress."""
     return read_resource(body, NetworkAddressSpec, NetworkAddressStatus)
+
+
+def read_securitygroup(body: Body) -> SecurityGroup:
+    """Read a SecurityGroup."""
+    return read_resource(body, SecurityGroupSpec, SecurityGroupStatus)
 
 
 def read_hypervisor(body: Body) -> Hypervisor:
