@@ -10,6 +10,7 @@ from drover.api.hypervisor import HypervisorSpec, HypervisorStatus
 from drover.api.image import VirtualMachineImageSpec, VirtualMachineImageStatus
 from drover.api.network import VirtualNetworkSpec, VirtualNetworkStatus
 from drover.api.pool import StoragePoolSpec, StoragePoolStatus
+from drover.api.securitygroup import SecurityGroupSpec, SecurityGroupStatus
 from drover.api.virtualmachine import VirtualMachineSpec, VirtualMachineStatus
 from drover.api.volume import StorageVolumeSpec, StorageVolumeStatus
 from drover.planning import names
@@ -25,6 +26,7 @@ from drover.planning.view import (
     MachineView,
     NetworkView,
     PoolView,
+    SecurityGroupView,
     View,
     VolumeView,
 )
@@ -204,6 +206,15 @@ def make_network(
         make_meta(name, namespace=""),
         VirtualNetworkSpec.model_validate(content),
         VirtualNetworkStatus.model_validate(status or {}),
+    )
+
+
+def make_group(name: str = "web", status: Any = None, meta: Any = None, **spec: Any) -> SecurityGroupView:
+    """A security group, without rules."""
+    return View(
+        make_meta(name, **(meta or {})),
+        SecurityGroupSpec.model_validate(spec),
+        SecurityGroupStatus.model_validate(status or {}),
     )
 
 

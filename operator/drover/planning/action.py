@@ -54,7 +54,8 @@ class Allocate:
 
     claim: Claim
     machine: Meta
-    window: Window
+    windows: tuple[Window, ...]
+    """Where an address that nobody asked for comes from."""
 
 
 @dataclass(frozen=True, slots=True)

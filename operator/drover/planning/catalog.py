@@ -34,6 +34,8 @@ class Catalog:
     volumes: Mapping[str, VolumeView] = field(default_factory=dict)
     claimed: Mapping[str, AddressView] = field(default_factory=dict)
     """Allocations by name, of the addresses and hardware addresses that the spec asks for."""
+    groups: frozenset[str] = frozenset()
+    """SecurityGroups of the namespace that there are, of those that the spec names."""
     default_pool: str = ""
     """Empty when no pool is the default."""
     default_network: str = ""
@@ -63,6 +65,11 @@ def claims(spec: VirtualMachineSpec, default_network: str) -> frozenset[str]:
     return frozenset(
         addresses | {names.hardware_address(network, each.mac_address) for network, each in asked if each.mac_address}
     )
+
+
+def groups(spec: VirtualMachineSpec) -> frozenset[str]:
+    """Names of the SecurityGroups that a spec refers to."""
+    return frozenset(group for interface in spec.interfaces or [] for group in interface.security_groups or ())
 
 
 class Shared(Protocol):

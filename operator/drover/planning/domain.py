@@ -19,6 +19,7 @@ from drover.planning.domain_action import (
     RemoveLease,
     RequestShutdown,
     Resume,
+    SetInterfaces,
     Undefine,
     WriteRecord,
 )
@@ -81,6 +82,8 @@ def _active(order: DomainView, seen: Seen, guest: Guest) -> Decision:
         return Decision("Stopping", "Panicked", (WriteRecord(replace(record, panicked=True)), CutPower()))
     if record.stopping is not None or spec.power_state == "Stopped" or restart_requested(spec, record):
         return _stop(spec, seen, guest)
+    if not seen.wired:
+        return Decision("Running", "Wiring", (SetInterfaces(),))
     if differs(spec.started_at, record.handled_start):
         return Decision("Running", "Running", (WriteRecord(replace(record, handled_start=spec.started_at)),))
     return _steer(spec, seen, guest)

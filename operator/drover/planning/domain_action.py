@@ -46,9 +46,14 @@ class WriteLease:
 
 @dataclass(frozen=True, slots=True)
 class RemoveLease:
-    """Forget the reservation of the interface."""
+    """Forget the reservation of the interface, and take its filter down."""
 
     interface: DomainInterface
+
+
+@dataclass(frozen=True, slots=True)
+class SetInterfaces:
+    """Have the packet filter of every interface, and, while the guest runs, its cable as ordered."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,6 +142,7 @@ DomainAction = (
     | EnsureNetwork
     | WriteLease
     | RemoveLease
+    | SetInterfaces
     | Define
     | Launch
     | Restore
@@ -153,7 +159,7 @@ DomainAction = (
 )
 
 VOLUMES = (FetchImages, EnsurePool, EnsureVolume)
-NETWORK = (EnsureNetwork, WriteLease)
+NETWORK = (EnsureNetwork, WriteLease, SetInterfaces)
 
 
 def concern(action: DomainAction) -> str:

@@ -14,6 +14,7 @@ from drover.planning.domain_action import (
     FetchImages,
     Launch,
     Restore,
+    SetInterfaces,
     TakeTurn,
     WriteLease,
     WriteRecord,
@@ -61,7 +62,9 @@ def _hibernated(order: DomainView, seen: Seen, guest: Guest) -> Decision:
     woken = replace(record, handled_start=spec.started_at)
     plugs = (EnsureNetwork(network) for network in dict.fromkeys(each.network for each in spec.interfaces))
     pools = (EnsurePool(pool) for pool in dict.fromkeys(disk.pool for disk in spec.disks))
-    return Decision("Starting", "Resuming", (*pools, *plugs, Restore(woken, paused=spec.power_state == "Paused")))
+    filters = (SetInterfaces(),) if spec.interfaces else ()
+    steps = (*pools, *plugs, *filters, Restore(woken, paused=spec.power_state == "Paused"))
+    return Decision("Starting", "Resuming", steps)
 
 
 def _start(order: DomainView, seen: Seen, guest: Guest) -> Decision:
@@ -113,6 +116,7 @@ def preparations(spec: DomainSpec) -> tuple[DomainAction, ...]:
         *(EnsureVolume(disk) for disk in spec.disks),
         *(EnsureNetwork(network) for network in networks),
         *(WriteLease(interface) for interface in spec.interfaces),
+        *((SetInterfaces(),) if networks else ()),
     )
 
 

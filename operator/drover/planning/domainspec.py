@@ -15,10 +15,11 @@ from drover.api.domain import (
 )
 from drover.api.image import ImageSource
 from drover.planning import names, power
+from drover.planning.address import Held
 from drover.planning.catalog import Catalog
 from drover.planning.power import Wish
 from drover.planning.resolve import Effective, EffectiveDisk, EffectiveInterface
-from drover.planning.view import AddressView, ImageView
+from drover.planning.view import ImageView
 from drover.state.resource import Meta
 
 ARGUMENTS = "console=ttyS0"
@@ -32,8 +33,8 @@ class Parts:
     machine: Meta
     effective: Effective
     catalog: Catalog
-    held: Mapping[str, AddressView]
-    """Allocations by interface."""
+    held: Held
+    """Allocations by interface and family."""
     guest: str = ""
     """libvirt's uuid of a guest that was another machine's first."""
 
@@ -58,7 +59,7 @@ def build(parts: Parts, *, node: str, epoch: int, wish: Wish, before: DomainSpec
         machine=Machine(cores=effective.cores, memory_bytes=effective.memory),
         kernel=_kernel(parts, before),
         disks=[_disk(disk, parts, before) for disk in effective.disks],
-        interfaces=[_interface(each, parts.held) for each in effective.interfaces],
+        interfaces=[_interface(each, parts) for each in effective.interfaces],
         readiness_probe=effective.probe,
     )
     return power.apply(spec, wish)
@@ -122,13 +123,22 @@ def _image(disk: EffectiveDisk, parts: Parts, before: DomainSpec | None) -> Doma
     )
 
 
-def _interface(interface: EffectiveInterface, held: Mapping[str, AddressView]) -> DomainInterface:
-    found = held[interface.name]
+def _interface(interface: EffectiveInterface, parts: Parts) -> DomainInterface:
+    found = [(family, parts.held[interface.name, family].spec) for family in interface.families]
+    addresses = {family: spec.address or "" for family, spec in found}
+    allocated = next((spec.mac_address for _, spec in found), names.mac(parts.machine.uid, interface.name))
     return DomainInterface(
         name=interface.name,
         network=interface.network,
-        mac=interface.mac or found.spec.mac_address,
-        ip=found.spec.address or "",
+        mac=interface.mac or allocated,
+        ip=addresses.get(4, ""),
+        ipv6=addresses.get(6, ""),
+        address_mode=interface.mode,
+        model=interface.model,
+        link=interface.link,
+        mtu=interface.mtu,
+        bytes_per_second=interface.bytes_per_second,
+        security_groups=list(interface.groups),
     )
 
 

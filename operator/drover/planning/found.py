@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from drover.planning import anchor, node, power, references
-from drover.planning.address import Allotment, allot
+from drover.planning.address import Allotment, Held, allot
 from drover.planning.adoption import NOTHING, Adoption, Left, adopt
 from drover.planning.catalog import Catalog
 from drover.planning.conditions import Finding
@@ -44,6 +44,8 @@ class Found:
     """Guests of its name for which no Domain speaks."""
     estate: tuple[AddressView, ...] = ()
     """Allocations of the machines that those were."""
+    endpoints: Finding | None = None
+    """Whether the Services that mean it lead to it; None when none does."""
     kind_removed: bool = False
     """Whether the definition of machines is being removed, and this one only with it."""
     closing: bool = False
@@ -135,8 +137,8 @@ class Situation:
         return bool(self.domain and self.anchor and anchor.holds(self.anchor, self.domain.spec.node_name))
 
     @property
-    def held(self) -> Mapping[str, AddressView]:
-        """Allocations by interface."""
+    def held(self) -> Held:
+        """Allocations by interface and family."""
         return self.allotment.held
 
 
@@ -200,11 +202,11 @@ def _keeps(found: Found, domain: DomainView) -> bool:
     return data or (power.saves_memory(domain) and not discarded)
 
 
-def _present(machine: MachineView, domain: DomainView | None) -> dict[str, str]:
-    """Address of each interface, as the latest incarnation or else the status has it."""
+def _present(machine: MachineView, domain: DomainView | None) -> frozenset[str]:
+    """Addresses of the interfaces, as the latest incarnation or else the status has them."""
     if domain:
-        return {each.name: each.ip for each in domain.spec.interfaces}
-    return {each.interface: each.ip for each in machine.status.addresses or [] if each.ip}
+        return frozenset(ip for each in domain.spec.interfaces for ip in (each.ip, each.ipv6))
+    return frozenset(ip for each in machine.status.addresses or [] for ip in (each.ip, each.ipv6) if ip)
 
 
 def _refused(found: Found, kind: str) -> Finding | None:

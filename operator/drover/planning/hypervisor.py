@@ -31,6 +31,8 @@ class Shared:
     """Why it cannot be used."""
     facts: PoolFacts | None = None
     """Of a pool."""
+    address: str = ""
+    """Of an overlay: where this node takes its packets."""
 
 
 SharedThings = Mapping[str, Shared | None]
@@ -156,7 +158,7 @@ def _available(facts: PoolFacts, before: PoolNode | None) -> str:
 
 
 def _network(name: str, seen: Shared) -> NetworkNode:
-    return NetworkNode(name=name, ready=not seen.trouble, message=seen.trouble[:1024])
+    return NetworkNode(name=name, ready=not seen.trouble, message=seen.trouble[:1024], address=seen.address or None)
 
 
 def _without_numbers(status: HypervisorStatus) -> HypervisorStatus:

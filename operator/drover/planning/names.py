@@ -15,6 +15,9 @@ FINALIZER_VOLUME = "drover.dev/volume"
 LABEL_MACHINE = "drover.dev/virtualmachine"
 """On pods, volumes and Domains of a machine; for people and selectors, never for ownership."""
 
+LABEL_OVERLAY = "drover.dev/overlay"
+"""On allocations of overlays: every node hears of them, for it answers the names of machines elsewhere."""
+
 MANAGER_CONTROLLER = "drover-controller"
 MANAGER_AGENT = "drover-agent"
 

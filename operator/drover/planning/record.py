@@ -8,12 +8,14 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Literal
 
-from drover.api.domain import DomainSpec, DomainStatus, DomainTimeline, LiveMachine
+from drover.api.domain import DomainInterface, DomainSpec, DomainStatus, DomainTimeline, LiveMachine
 from drover.api.virtualmachine import LastStop
 from drover.planning.restart import BackOff, by_itself, restarts
 from drover.planning.times import micro, stamp
 from drover.state.guest import Record, Stopping
 
+NO_ADDRESS = "-"
+"""Stands for the addresses of an interface that has none."""
 Cause = Literal["Wish", "Request", "Policy"]
 """Why a guest is started: the spec, a request by annotation, or the restart policy."""
 
@@ -140,6 +142,12 @@ def settled(record: Record) -> Record:
     return replace(record, live=None, timeline=None, stopping=None, failures=0, next_restart=None, resting=False)
 
 
+def _live_interface(interface: DomainInterface) -> str:
+    ips = ",".join(ip for ip in (interface.ip, interface.ipv6) if ip) or NO_ADDRESS
+    model = "" if interface.model == "VirtIO" else f" {interface.model}"
+    return f"{interface.name} {interface.network} {interface.mac} {ips}{model}"
+
+
 def live_machine(spec: DomainSpec) -> LiveMachine:
     """What a start gives to the machine."""
     kernel = spec.kernel
@@ -147,6 +155,6 @@ def live_machine(spec: DomainSpec) -> LiveMachine:
         cores=spec.machine.cores,
         memory_bytes=spec.machine.memory_bytes,
         disks=[f"{disk.name} {disk.volume} {disk.size_bytes or ''}".rstrip() for disk in spec.disks],
-        interfaces=[f"{each.name} {each.network} {each.mac} {each.ip}" for each in spec.interfaces],
+        interfaces=[_live_interface(each) for each in spec.interfaces],
         kernel=f"{kernel.image} {kernel.arguments}".strip() if kernel else "",
     )

@@ -3,9 +3,9 @@
 from collections.abc import Callable, Container, Iterator, Mapping
 from typing import Any
 
-from drover.planning.address import number, window
+from drover.planning.address import FAMILIES, family_of, number, windows
 from drover.planning.catalog import Catalog
-from drover.planning.conditions import Finding
+from drover.planning.conditions import Finding, find
 from drover.planning.resolve import Effective, EffectiveDisk, EffectiveInterface
 from drover.planning.view import AddressView, ImageView, NetworkView
 
@@ -102,20 +102,44 @@ def _interfaces(effective: Effective, catalog: Catalog) -> Iterator[Problem]:
             )
         elif network is None:
             yield "NetworkNotFound", f"interface {each.name}: there is no VirtualNetwork {each.network}"
-        elif each.address:
-            yield from _address(each, network)
+        else:
+            yield from _network(each, network)
+        yield from _groups(each, catalog)
+
+
+def _network(interface: EffectiveInterface, network: NetworkView) -> Iterator[Problem]:
+    who = f"interface {interface.name}"
+    refused = find(network.status.conditions, "Accepted")
+    if refused is not None and refused.status == "False":
+        yield "NetworkNotAccepted", f"{who}: VirtualNetwork {interface.network}: {refused.message}"
+    if network.spec.type == "Direct" and (interface.groups or interface.bytes_per_second is not None):
+        yield "Unsupported", f"{who}: {interface.network} is Direct and passes by securityGroups and limits"
+    if interface.address and interface.mode == "Unmanaged":
+        yield "InvalidSpec", f"{who}: address is not reserved with addressMode Unmanaged"
+    elif interface.address:
+        yield from _address(interface, network)
 
 
 def _address(interface: EffectiveInterface, network: NetworkView) -> Iterator[Problem]:
-    subnet = network.spec.subnets[0]
-    if not contains(subnet.cidr, interface.address):
+    cidrs = [subnet.cidr for subnet in network.spec.subnets or () if family_of(subnet.cidr) == FAMILIES[0]]
+    if not any(contains(cidr, interface.address) for cidr in cidrs):
+        where = " and ".join(cidrs) or "every IPv4 subnet"
         yield (
             "AddressOutsideSubnet",
-            f"interface {interface.name}: {interface.address} lies outside {subnet.cidr} of {interface.network}",
+            f"interface {interface.name}: {interface.address} lies outside {where} of {interface.network}",
         )
-    elif number(interface.address) in window(network).reserved:
+    elif any(number(interface.address) in window.reserved for window in windows(network)):
         what = f"the network, broadcast or gateway address of {interface.network}"
         yield "AddressReserved", f"interface {interface.name}: {interface.address} is {what}"
+
+
+def _groups(interface: EffectiveInterface, catalog: Catalog) -> Iterator[Problem]:
+    for group in interface.groups:
+        if group not in catalog.groups:
+            yield (
+                "SecurityGroupNotFound",
+                f"interface {interface.name}: there is no SecurityGroup {group} in this namespace",
+            )
 
 
 def contains(cidr: str, address: str) -> bool:

@@ -1,18 +1,24 @@
 """The effective spec: what the machine gets, every value that was left open filled in."""
 
 from dataclasses import dataclass
+from typing import Literal
 
+from drover.api.network import LAYER_MTU
 from drover.api.probe import ReadinessProbe
 from drover.api.virtualmachine import (
+    AddressMode,
     Disk,
     EvictionPolicy,
     Interface,
+    InterfaceModel,
+    LinkState,
     ResolvedMachine,
     RestartPolicy,
     VirtualMachineSpec,
 )
 from drover.planning import names, quantity
 from drover.planning.catalog import Catalog
+from drover.planning.view import NetworkView
 
 MIB = 1 << 20
 MEMORY = 512 * MIB
@@ -63,6 +69,17 @@ class EffectiveInterface:
     network: str
     address: str
     mac: str
+    families: tuple[Literal[4, 6], ...] = (4,)
+    """Of the addresses that are reserved for it."""
+    mode: AddressMode = "DHCP"
+    model: InterfaceModel = "VirtIO"
+    link: LinkState = "Up"
+    mtu: int | None = None
+    """Largest packet, where the network bounds it."""
+    bytes_per_second: int | None = None
+    """Most that passes in each direction."""
+    groups: tuple[str, ...] = ()
+    """SecurityGroups of the machine's namespace."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,12 +169,36 @@ def _disk(machine: str, disk: Disk, catalog: Catalog) -> EffectiveDisk:
 
 
 def _interface(interface: Interface, catalog: Catalog) -> EffectiveInterface:
+    network = interface.network or catalog.default_network
+    limit = interface.limits.bytes_per_second if interface.limits else None
+    mode = interface.address_mode or "DHCP"
     return EffectiveInterface(
         name=interface.name,
-        network=interface.network or catalog.default_network,
+        network=network,
         address=interface.address or "",
         mac=interface.mac_address or "",
+        families=() if mode == "Unmanaged" else _families(catalog.networks.get(network)),
+        mode=mode,
+        model=interface.model or "VirtIO",
+        link=interface.link or "Up",
+        mtu=_mtu(catalog.networks.get(network)),
+        bytes_per_second=None if limit is None else quantity.whole(limit),
+        groups=tuple(sorted(interface.security_groups or ())),
     )
+
+
+def _mtu(network: NetworkView | None) -> int | None:
+    """Room that an overlay leaves in a packet; only an overlay needs any."""
+    overlay = network.spec.overlay if network else None
+    return (overlay.mtu or LAYER_MTU) if overlay else None
+
+
+def _families(network: NetworkView | None) -> tuple[Literal[4, 6], ...]:
+    """Families of a network's subnets; of one that is not known yet, the usual one."""
+    cidrs = [subnet.cidr for subnet in network.spec.subnets or ()] if network else ["."]
+    four: tuple[Literal[4], ...] = (4,) if any("." in cidr for cidr in cidrs) else ()
+    six: tuple[Literal[6], ...] = (6,) if any(":" in cidr for cidr in cidrs) else ()
+    return (*four, *six)
 
 
 def _kernel_image(spec: VirtualMachineSpec, disks: tuple[EffectiveDisk, ...], catalog: Catalog) -> str:

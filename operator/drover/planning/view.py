@@ -11,6 +11,7 @@ from drover.api.hypervisor import HypervisorSpec, HypervisorStatus
 from drover.api.image import VirtualMachineImageSpec, VirtualMachineImageStatus
 from drover.api.network import VirtualNetworkSpec, VirtualNetworkStatus
 from drover.api.pool import StoragePoolSpec, StoragePoolStatus
+from drover.api.securitygroup import SecurityGroupSpec, SecurityGroupStatus
 from drover.api.virtualmachine import VirtualMachineSpec, VirtualMachineStatus
 from drover.api.volume import StorageVolumeSpec, StorageVolumeStatus
 from drover.state.resource import Meta, Resource
@@ -35,6 +36,7 @@ VolumeView = View[StorageVolumeSpec, StorageVolumeStatus]
 PoolView = View[StoragePoolSpec, StoragePoolStatus]
 NetworkView = View[VirtualNetworkSpec, VirtualNetworkStatus]
 AddressView = View[NetworkAddressSpec, NetworkAddressStatus]
+SecurityGroupView = View[SecurityGroupSpec, SecurityGroupStatus]
 HypervisorView = View[HypervisorSpec, HypervisorStatus]
 
 

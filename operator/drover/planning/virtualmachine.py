@@ -97,8 +97,8 @@ def _volumes(situation: Situation) -> Iterator[Action]:
 
 def _addresses(situation: Situation) -> Iterator[Action]:
     for claim in situation.allotment.claims:
-        window = address.window(situation.found.catalog.networks[claim.network])
-        yield Allocate(claim, situation.machine.meta, window)
+        windows = address.windows(situation.found.catalog.networks[claim.network], claim.family)
+        yield Allocate(claim, situation.machine.meta, windows)
 
 
 def _domain(situation: Situation) -> Iterator[Action]:

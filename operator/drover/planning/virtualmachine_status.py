@@ -5,10 +5,13 @@ from collections.abc import Sequence
 from drover.api.domain import DomainSpec
 from drover.api.virtualmachine import GuestAddress, LastStop, StartTimeline, VirtualMachineStatus
 from drover.planning import anchor, domainspec, pending, power, resolve, volume
+from drover.planning.address import family_of
 from drover.planning.conditions import Finding, find, stamp, summary
 from drover.planning.domainspec import Parts
 from drover.planning.found import Situation
 from drover.planning.phase import phase
+from drover.planning.record import NO_ADDRESS
+from drover.planning.resolve import EffectiveInterface
 from drover.planning.times import parse
 from drover.planning.view import DomainView
 from drover.state.pod import Pod
@@ -23,7 +26,8 @@ def status(situation: Situation, *, now: str) -> VirtualMachineStatus:
     before = machine.status
     changes = pending.changes(domain.status.live if domain else None, _next_spec(situation))
     said = findings(situation)
-    said = [*said, ready(situation, said), pending.synced(changes)]
+    told = [situation.found.endpoints] if situation.found.endpoints else []
+    said = [*said, ready(situation, said), pending.synced(changes), *told]
     return VirtualMachineStatus(
         observed_generation=machine.meta.generation,
         phase=phase(situation),
@@ -83,14 +87,24 @@ def addresses(situation: Situation) -> list[GuestAddress] | None:
     """List the addresses by interface: those of the guest in flight, else those allocated for the next start."""
     live = situation.domain.status.live if situation.domain else None
     if live is not None:
-        words = (text.split() for text in live.interfaces)
-        return [GuestAddress(interface=name, ip=ip, mac=mac) for name, _, mac, ip in words] or None
-    listed = [
-        GuestAddress(interface=each.name, ip=held.spec.address, mac=each.mac or held.spec.mac_address)
-        for each in situation.effective.interfaces
-        if (held := situation.held.get(each.name))
-    ]
-    return listed or None
+        return [_live_address(text.split()) for text in live.interfaces] or None
+    return [found for each in situation.effective.interfaces if (found := _held_address(each, situation))] or None
+
+
+def _live_address(words: Sequence[str]) -> GuestAddress:
+    """Read an interface as the record of a guest in flight has it."""
+    name, _, mac, ips, *_ = words
+    by_family = {family_of(ip): ip for ip in ips.split(",") if ip != NO_ADDRESS}
+    return GuestAddress(interface=name, ip=by_family.get(4), ipv6=by_family.get(6), mac=mac)
+
+
+def _held_address(interface: EffectiveInterface, situation: Situation) -> GuestAddress | None:
+    found = {family: held.spec for (name, family), held in situation.held.items() if name == interface.name}
+    if not found:
+        return None
+    mac = interface.mac or next(iter(found.values())).mac_address
+    ips = {family: spec.address for family, spec in found.items()}
+    return GuestAddress(interface=interface.name, ip=ips.get(4), ipv6=ips.get(6), mac=mac)
 
 
 def timeline(situation: Situation) -> StartTimeline | None:

@@ -78,8 +78,30 @@ class Reservation:
 
     mac: str
     ip: str
+    """IPv4 address, empty without one."""
     namespace: str
     machine: str
+    ipv6: str = ""
+    silent: bool = False
+    """Whether DHCP keeps the address to itself: the guest sets it, and only its names are answered."""
+
+
+@dataclass(frozen=True, slots=True)
+class Overlay:
+    """The part of an overlay that is this node's: the link to the other nodes, and the way out."""
+
+    trunk: str
+    """Name of the link."""
+    bridge: str
+    vni: int
+    mtu: int
+    local: str
+    """Address of this node, where it takes packets for its guests."""
+    peers: tuple[str, ...]
+    """Addresses of the other nodes."""
+    cidrs: tuple[str, ...]
+    """Its IPv4 networks."""
+    gateways: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)

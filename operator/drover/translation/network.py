@@ -5,10 +5,11 @@ nobody it does not know: the range is static, so only reserved hardware addresse
 """
 
 import hashlib
-from ipaddress import IPv4Network
+from collections.abc import Iterator
+from ipaddress import ip_address, ip_interface, ip_network
 from pathlib import PurePosixPath
 
-from drover.api.network import Subnet, VirtualNetworkSpec
+from drover.api.network import LAYER_MTU, ON_HOST, Subnet, VirtualNetworkSpec
 from drover.state.host import Reservation
 from drover.translation.xml import Element, attribute, element, parse, render
 
@@ -23,6 +24,10 @@ _INTERFACE_NAME = 15
 LEASE_TIME = "12h"
 REVIVAL = '<txt name="drover" value="revived"/>'
 """A DNS record that comes and goes: libvirt starts a dead dnsmasq when it changes one."""
+
+
+LINK = 6
+"""Version of the Internet Protocol whose subnets need router advertisements."""
 
 
 def name(network: str) -> str:
@@ -44,6 +49,16 @@ def bridge(network: str) -> str:
     return f"dr-{network[:5]}_{hashlib.sha256(network.encode()).hexdigest()[:6]}"
 
 
+def tap(uuid: str, interface: str) -> str:
+    """Host side of a guest's interface: the same at each of its starts, so a filter can be there before it."""
+    return f"dt{hashlib.sha256(f'{uuid}/{interface}'.encode()).hexdigest()[:12]}"
+
+
+def trunk(network: str) -> str:
+    """Link of an overlay to the other nodes."""
+    return f"dv{hashlib.sha256(network.encode()).hexdigest()[:12]}"
+
+
 def domain(network: str, spec: VirtualNetworkSpec) -> str:
     """DNS domain of the network."""
     return spec.domain or f"{network}.internal"
@@ -51,31 +66,67 @@ def domain(network: str, spec: VirtualNetworkSpec) -> str:
 
 def document(network: str, spec: VirtualNetworkSpec, directory: PurePosixPath) -> str:
     """The network's XML; `directory` holds its hosts and names."""
-    subnet = spec.subnets[0]
-    tree = element(
-        "network",
-        element("name", name(network)),
-        element("forward", element("nat", element("port", start=1024, end=65535)), mode="nat"),
-        element("bridge", name=bridge(network), stp="off", delay=0),
-        element("domain", name=domain(network, spec), localOnly="yes"),
-        _dns(subnet),
-        element("ip", address=subnet.gateway, prefix=IPv4Network(subnet.cidr).prefixlen),
-        element(OPTIONS, *(element(OPTION, value=option) for option in options(subnet, directory))),
-    )
-    return render(tree)
+    parts = _host_parts(spec) if spec.type in ON_HOST else _own_parts(network, spec, directory)
+    return render(element("network", element("name", name(network)), *parts))
 
 
-def _dns(subnet: Subnet) -> Element:
-    return element(
-        "dns", *(element("forwarder", addr=server) for server in subnet.dns_servers or ()), forwardPlainNames="no"
-    )
+def _host_parts(spec: VirtualNetworkSpec) -> Iterator[Element]:
+    """A network that is there before us: its bridge or its interface, and nothing that answers on it."""
+    if spec.direct is not None:
+        yield element("forward", element("interface", dev=spec.direct.device), mode="bridge")
+    else:
+        assert spec.bridge is not None, "there is no third type of network of the host's"
+        yield element("forward", mode="bridge")
+        yield element("bridge", name=spec.bridge.name)
+        if spec.bridge.vlan is not None:
+            yield element("vlan", element("tag", id=spec.bridge.vlan))
 
 
-def options(subnet: Subnet, directory: PurePosixPath) -> tuple[str, ...]:
+def _own_parts(network: str, spec: VirtualNetworkSpec, directory: PurePosixPath) -> Iterator[Element]:
+    subnets = spec.subnets or []
+    yield from _forward(spec)
+    yield element("bridge", name=bridge(network), stp="off", delay=0)
+    if spec.overlay is not None:
+        yield element("mtu", size=spec.overlay.mtu or LAYER_MTU)
+    yield element("domain", name=domain(network, spec), localOnly="yes")
+    yield _dns(subnets)
+    for subnet in subnets:
+        cidr = ip_network(subnet.cidr)
+        family = {"family": "ipv6"} if cidr.version == LINK else {}
+        yield element("ip", address=subnet.gateway or "", prefix=cidr.prefixlen, **family)
+    yield element(OPTIONS, *(element(OPTION, value=option) for option in options(spec, directory)))
+
+
+def _forward(spec: VirtualNetworkSpec) -> Iterator[Element]:
+    """How guests get out of the network; the node routes an overlay without libvirt's own firewall rules."""
+    six = any(ip_network(subnet.cidr).version == LINK for subnet in spec.subnets or ())
+    if spec.type == "NAT":
+        translated = {"ipv6": "yes"} if six else {}
+        yield element("forward", element("nat", element("port", start=1024, end=65535), **translated), mode="nat")
+    elif spec.type == "Routed":
+        yield element("forward", mode="route")
+    elif spec.type == "Overlay":
+        yield element("forward", mode="open")
+
+
+def _dns(subnets: list[Subnet]) -> Element:
+    servers = dict.fromkeys(server for subnet in subnets for server in subnet.dns_servers or ())
+    return element("dns", *(element("forwarder", addr=server) for server in servers), forwardPlainNames="no")
+
+
+def _ranges(subnets: list[Subnet]) -> Iterator[str]:
+    for subnet in subnets:
+        cidr = ip_network(subnet.cidr)
+        size = str(cidr.prefixlen) if cidr.version == LINK else str(cidr.netmask)
+        yield f"dhcp-range={cidr.network_address},static,{size},{LEASE_TIME}"
+
+
+def options(spec: VirtualNetworkSpec, directory: PurePosixPath) -> tuple[str, ...]:
     """What dnsmasq is told beyond libvirt's own configuration."""
-    cidr = IPv4Network(subnet.cidr)
     return (
-        f"dhcp-range={cidr.network_address},static,{cidr.netmask},{LEASE_TIME}",
+        *_ranges(spec.subnets or []),
+        # For network cards that do not learn it from QEMU.
+        *([f"dhcp-option=option:mtu,{spec.overlay.mtu or LAYER_MTU}"] if spec.overlay else []),
         "dhcp-authoritative",
         # Addresses never change hands without us, so asking the wire first only costs three seconds.
         "no-ping",
@@ -87,19 +138,24 @@ def options(subnet: Subnet, directory: PurePosixPath) -> tuple[str, ...]:
     )
 
 
-def gateway(document: str) -> str:
-    """The host's address on a network, from its XML."""
-    return attribute(parse(document), "ip", "address")
+def gateway(document: str, guest: str) -> str:
+    """The host's address in the subnet of a guest's, from the network's XML; empty when it has none."""
+    known = ((str(each.get("address")), str(each.get("prefix"))) for each in parse(document).iterfind("ip"))
+    mine = (address for address, prefix in known if ip_address(guest) in ip_interface(f"{address}/{prefix}").network)
+    return next(mine, "")
 
 
 def fingerprint(document: str) -> tuple[str, ...]:
     """What tells two networks apart, the same from our document and from what libvirt made of it."""
     tree = parse(document)
     chosen = (
+        attribute(tree, "forward", "mode"),
+        attribute(tree, "forward/interface", "dev"),
         attribute(tree, "bridge", "name"),
+        attribute(tree, "vlan/tag", "id"),
+        attribute(tree, "mtu", "size"),
         attribute(tree, "domain", "name"),
-        attribute(tree, "ip", "address"),
-        attribute(tree, "ip", "prefix"),
+        *(f"{one.get('address')}/{one.get('prefix')}" for one in tree.iterfind("ip")),
     )
     servers = (str(server.get("addr")) for server in tree.iterfind("dns/forwarder"))
     return (*chosen, *servers, *(str(option.get("value")) for option in tree.iterfind(f"{OPTIONS}/{OPTION}")))
@@ -110,7 +166,9 @@ def reservation(entry: Reservation) -> str:
 
     No ``set:`` tag may stand here: dnsmasq 2.86 to 2.90 crashes at SIGHUP when such a host has a lease.
     """
-    return f"{entry.mac},{entry.ip},{entry.machine}\n"
+    addresses = [entry.ip] if entry.ip else []
+    addresses += [f"[{entry.ipv6}]"] if entry.ipv6 else []
+    return ",".join([entry.mac, *addresses, entry.machine]) + "\n"
 
 
 def reserved_address(line: str) -> str:
@@ -120,5 +178,5 @@ def reserved_address(line: str) -> str:
 
 
 def names(entry: Reservation, zone: str) -> str:
-    """Line of the names directory."""
-    return f"{entry.ip} {entry.machine}.{entry.namespace}.{zone}\n"
+    """Lines of the names directory, one an address."""
+    return "".join(f"{ip} {entry.machine}.{entry.namespace}.{zone}\n" for ip in (entry.ip, entry.ipv6) if ip)

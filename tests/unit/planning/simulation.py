@@ -100,7 +100,9 @@ class Node:
     def _nothing(self, _: Any) -> None:
         """Make what is not simulated."""
 
-    _ensurepool = _ensurevolume = _ensurenetwork = _writelease = _removelease = _holddomain = _taketurn = _nothing
+    _ensurepool = _ensurevolume = _ensurenetwork = _writelease = _removelease = _setinterfaces = _holddomain = (
+        _taketurn
+    ) = _nothing
 
     def _define(self, action: does.Define) -> None:
         known = self.guest or make_guest("Off", "Unknown")

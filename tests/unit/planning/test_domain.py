@@ -40,7 +40,7 @@ def record_of(decision: Decision) -> Record:
     return notes[-1].record
 
 
-PREPARE = ["EnsurePool", "EnsureVolume", "EnsureNetwork", "WriteLease"]
+PREPARE = ["EnsurePool", "EnsureVolume", "EnsureNetwork", "WriteLease", "SetInterfaces"]
 START = ["TakeTurn", *PREPARE, "Launch"]
 
 
@@ -67,6 +67,10 @@ def test_every_state_of_guest_order_and_record_has_an_answer_that_never_destroys
         decision = decide(make_order(powerState=power), make_seen(guest))
         destroys = {"CutPower", "DiscardSave", "Undefine"} & set(steps(decision))
         assert not destroys or power == "Stopped" or reason == "Panicked"
+
+
+def test_a_running_guest_whose_interfaces_are_not_as_ordered_gets_them_at_once() -> None:
+    assert steps(decide(make_order(), make_seen(make_guest(), wired=False))) == ["SetInterfaces"]
 
 
 @pytest.mark.parametrize("name", RECORDS)
@@ -435,7 +439,7 @@ def test_a_guest_that_ran_out_of_space_waits_for_room(seen: Any) -> None:
     assert (steps(decision), decision.again, decision.settled) == ([], ROOM_CHECK, True)
 
 
-WAKE = ["EnsurePool", "EnsureNetwork", "Restore"]
+WAKE = ["EnsurePool", "EnsureNetwork", "SetInterfaces", "Restore"]
 SAVED = make_guest("Off", "Saved", has_managed_save=True)
 
 

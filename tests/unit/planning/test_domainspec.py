@@ -19,6 +19,7 @@ from tests.support.machines import (
 )
 
 from drover.api.domain import DomainSpec
+from drover.planning import names
 from drover.planning.catalog import Catalog
 from drover.planning.domainspec import Parts, body, build, settle
 from drover.planning.power import first_wish
@@ -38,7 +39,7 @@ def _catalog(image: Any = None, **changes: Any) -> Catalog:
 def _build(catalog: Catalog, before: DomainSpec | None = None, **spec: Any) -> DomainSpec:
     machine = make_machine(**spec)
     effective = resolve("web", machine.spec, catalog, POLICY)
-    parts = Parts(machine.meta, effective, catalog, {"lan": make_address()})
+    parts = Parts(machine.meta, effective, catalog, {("lan", 4): make_address()})
     return build(parts, node="n1", epoch=2, wish=first_wish(machine), before=before)
 
 
@@ -134,3 +135,10 @@ def test_a_domain_carries_its_lock_its_owner_and_its_agents_finalizer() -> None:
     assert (meta["name"], meta["namespace"], meta["finalizers"]) == ("web-2", "shop", ["drover.dev/agent"])
     assert (meta["labels"], meta["ownerReferences"]) == ({"drover.dev/virtualmachine": "web"}, [{"uid": UID}])
     assert "restartedAt" not in built["spec"]
+
+
+def test_an_unmanaged_interface_has_a_hardware_address_and_no_other() -> None:
+    machine = make_machine(interfaces=[{"name": "lan", "addressMode": "Unmanaged"}])
+    parts = Parts(machine.meta, resolve("web", machine.spec, _catalog(), POLICY), _catalog(), {})
+    (lan,) = build(parts, node="n1", epoch=1, wish=first_wish(machine)).interfaces
+    assert (lan.ip, lan.ipv6, lan.mac, lan.address_mode) == ("", "", names.mac(UID, "lan"), "Unmanaged")

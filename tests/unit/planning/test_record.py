@@ -79,6 +79,20 @@ def test_the_live_machine_names_what_a_start_gave_it() -> None:
     assert [text.split()[:2] for text in live.interfaces] == [["default", "default"]]
 
 
+@pytest.mark.parametrize(
+    ("fields", "words"),
+    [
+        pytest.param({"ip": "10.20.0.5"}, "10.20.0.5", id="ipv4"),
+        pytest.param({"ip": "10.20.0.5", "ipv6": "fd00::5"}, "10.20.0.5,fd00::5", id="both"),
+        pytest.param({}, "-", id="none"),
+        pytest.param({"model": "E1000E"}, "- E1000E", id="another-card"),
+    ],
+)
+def test_an_interface_in_flight_is_told_in_words(fields: dict[str, Any], words: str) -> None:
+    interface = {"name": "lan", "network": "n", "mac": "02:00:00:00:00:01", **fields}
+    assert records.live_machine(make_spec(interfaces=[interface])).interfaces == [f"lan n 02:00:00:00:00:01 {words}"]
+
+
 def test_libvirt_gives_a_record_back_as_it_was() -> None:
     record = ended("GuestPanic", failures=1)
 

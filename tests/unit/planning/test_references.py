@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 from tests.support.machines import (
+    NOW,
     POLICY,
     UID,
     make_address,
@@ -22,12 +23,22 @@ from drover.planning.resolve import Effective, resolve
 DISK = {"name": "root", "size": "1Gi"}
 ELSEWHERE = {"library/debian": make_image(namespace="library")}
 
+DIRECT = make_network(type="Direct", direct={"device": "eth1"}, antiSpoofing="Disabled", subnets=[])
+NOT_ACCEPTED = {
+    "type": "Accepted",
+    "status": "False",
+    "reason": "VNITaken",
+    "message": "VNI 7",
+    "lastTransitionTime": NOW,
+}
+REFUSED = make_network(status={"conditions": [NOT_ACCEPTED]})
+
 
 def _resolve(catalog: Catalog, spec: dict[str, Any]) -> Effective:
     return resolve("web", make_machine(**spec).spec, catalog, POLICY)
 
 
-def _lan(**fields: str) -> dict[str, Any]:
+def _lan(**fields: Any) -> dict[str, Any]:
     return {"interfaces": [{"name": "lan", **fields}]}
 
 
@@ -58,6 +69,27 @@ def _lan(**fields: str) -> dict[str, Any]:
         pytest.param(_lan(address="10.20.0.7"), {}, "AddressReserved", "10.20.0.7", id="broadcast address"),
         pytest.param(_lan(address="10.20.0.1"), {}, "AddressReserved", "10.20.0.1", id="gateway"),
         pytest.param(_lan(address="10.20.0.6"), {}, "Accepted", "", id="an address to have"),
+        pytest.param(_lan(securityGroups=["web"]), {}, "SecurityGroupNotFound", "web", id="no group"),
+        pytest.param(_lan(securityGroups=["web"]), {"groups": frozenset({"web"})}, "Accepted", "", id="a group"),
+        pytest.param(
+            _lan(address="10.20.0.6", addressMode="Unmanaged"), {}, "InvalidSpec", "Unmanaged", id="unmanaged"
+        ),
+        pytest.param(_lan(), {"networks": {"default": REFUSED}}, "NetworkNotAccepted", "VNI 7", id="refused network"),
+        pytest.param(_lan(), {"networks": {"default": DIRECT}}, "Accepted", "", id="direct"),
+        pytest.param(
+            _lan(limits={"bytesPerSecond": "1M"}),
+            {"networks": {"default": DIRECT}},
+            "Unsupported",
+            "Direct",
+            id="direct with a limit",
+        ),
+        pytest.param(
+            _lan(address="10.20.0.6"),
+            {"networks": {"default": DIRECT}},
+            "AddressOutsideSubnet",
+            "every",
+            id="no subnet",
+        ),
     ],
 )
 def test_a_spec_is_accepted_or_the_first_problem_is_named(

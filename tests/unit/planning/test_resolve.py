@@ -3,7 +3,15 @@
 from typing import Any
 
 import pytest
-from tests.support.machines import POLICY, make_catalog, make_image, make_kernel, make_machine, make_volume
+from tests.support.machines import (
+    POLICY,
+    make_catalog,
+    make_image,
+    make_kernel,
+    make_machine,
+    make_network,
+    make_volume,
+)
 
 from drover.planning.catalog import Catalog
 from drover.planning.resolve import Effective, Policy, overhead, resolve, shown
@@ -104,3 +112,17 @@ def test_the_effective_spec_is_shown_in_the_words_of_the_api() -> None:
 def test_nothing_is_shown_of_what_is_not_there() -> None:
     found = shown(_resolve())
     assert (found.pools, found.networks) == (None, None)
+
+
+def test_an_interface_is_as_its_network_and_its_owner_say() -> None:
+    over = make_network("over", type="Overlay", overlay={"vni": 7, "mtu": 1400})
+    asked = {"name": "lan", "network": "over", "model": "E1000E", "link": "Down", "limits": {"bytesPerSecond": "1M"}}
+    found = _resolve(make_catalog(networks={"over": over}), interfaces=[asked | {"securityGroups": ["b", "a"]}])
+    (lan,) = found.interfaces
+    assert (lan.mtu, lan.model, lan.link, lan.bytes_per_second, lan.groups) == (
+        1400,
+        "E1000E",
+        "Down",
+        1_000_000,
+        ("a", "b"),
+    )

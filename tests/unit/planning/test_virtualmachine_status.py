@@ -222,6 +222,17 @@ def test_what_others_hold_is_said_where_it_hurts() -> None:
     assert _condition(make_found(asking, foreign), "NetworkReady")[1] == "AddressInUse"
 
 
+def test_a_guest_in_flight_shows_what_it_was_started_with() -> None:
+    live = {
+        "cores": 1,
+        "memoryBytes": 1,
+        "interfaces": [f"lan default {MAC} 10.20.0.9,fd00::9 E1000E", f"dmz d {MAC} -"],
+    }
+    found = make_found(make_machine(interfaces=LAN), domains=(make_domain(status={"live": live}),))
+    shown = [(each.interface, each.ip, each.ipv6) for each in _status(found).addresses or []]
+    assert shown == [("lan", "10.20.0.9", "fd00::9"), ("dmz", None, None)]
+
+
 def test_the_columns_are_filled_as_soon_as_they_are_known() -> None:
     machine = make_machine(interfaces=[*LAN, {"name": "other"}])
     status = _status(make_found(machine, addresses=(make_address(),), anchors=(make_pod(),)))

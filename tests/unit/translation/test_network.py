@@ -1,5 +1,6 @@
 """Networks: what libvirt is told, and what dnsmasq reads."""
 
+from dataclasses import replace
 from pathlib import PurePosixPath
 
 import pytest
@@ -44,7 +45,7 @@ def test_libvirt_accepts_a_network(spec: VirtualNetworkSpec) -> None:
     ],
 )
 def test_dnsmasq_is_told(option: str) -> None:
-    assert option in network.options(make_spec().subnets[0], DIRECTORY)
+    assert option in network.options(make_spec(), DIRECTORY)
 
 
 @pytest.mark.parametrize(
@@ -100,4 +101,69 @@ def test_a_name_holds_machine_namespace_and_domain() -> None:
 
 
 def test_the_gateway_is_read_back_from_a_document() -> None:
-    assert network.gateway(network.document("shop", make_spec(), DIRECTORY)) == "10.20.0.1"
+    assert network.gateway(network.document("shop", make_spec(), DIRECTORY), "10.20.0.9") == "10.20.0.1"
+    assert network.gateway(network.document("shop", make_spec(), DIRECTORY), "10.30.0.9") == ""
+
+
+SIX = Subnet(name="v6", cidr="fd00:20::/64", gateway="fd00:20::1")
+FOUR = Subnet(name="v4", cidr="10.20.0.0/24", gateway="10.20.0.1")
+TYPES = {
+    "nat": VirtualNetworkSpec(type="NAT", subnets=[FOUR, SIX]),
+    "routed": VirtualNetworkSpec(type="Routed", subnets=[FOUR]),
+    "isolated": VirtualNetworkSpec(type="Isolated", subnets=[FOUR]),
+    "overlay": VirtualNetworkSpec(type="Overlay", overlay={"vni": 7}, subnets=[FOUR, SIX]),
+    "bridge": VirtualNetworkSpec(type="Bridge", bridge={"name": "br0"}),
+    "vlan": VirtualNetworkSpec(type="Bridge", bridge={"name": "br0", "vlan": 5}),
+    "direct": VirtualNetworkSpec(type="Direct", direct={"device": "eth1"}),
+}
+FORWARD = {"nat": "nat", "routed": "route", "isolated": None, "overlay": "open", "bridge": "bridge", "direct": "bridge"}
+
+
+@pytest.mark.parametrize("case", TYPES)
+def test_libvirt_accepts_a_network_of_every_type(case: str) -> None:
+    tree = parse(network.document("shop", TYPES[case], DIRECTORY))
+    assert valid("network", tree) == ""
+
+
+@pytest.mark.parametrize("case", FORWARD)
+def test_how_guests_get_out_is_the_type(case: str) -> None:
+    forward = parse(network.document("shop", TYPES[case], DIRECTORY)).find("forward")
+    assert (None if forward is None else forward.get("mode")) == FORWARD[case]
+
+
+def test_two_types_have_two_fingerprints() -> None:
+    found = {network.fingerprint(network.document("shop", spec, DIRECTORY)) for spec in TYPES.values()}
+    assert len(found) == len(TYPES)
+
+
+def test_an_overlay_leaves_room_for_its_own_header() -> None:
+    document = network.document("shop", TYPES["overlay"], DIRECTORY)
+    assert "dhcp-option=option:mtu,1450" in document
+    assert "dhcp-range=fd00:20::,static,64,12h" in document
+
+
+@pytest.mark.parametrize(
+    ("reservation", "line", "names"),
+    [
+        pytest.param(RESERVATION, "02:00:00:00:00:01,10.20.0.5,web\n", "10.20.0.5 web.shop.z\n", id="ipv4"),
+        pytest.param(
+            replace(RESERVATION, ipv6="fd00::5"),
+            "02:00:00:00:00:01,10.20.0.5,[fd00::5],web\n",
+            "10.20.0.5 web.shop.z\nfd00::5 web.shop.z\n",
+            id="both",
+        ),
+        pytest.param(
+            replace(RESERVATION, ip="", ipv6="fd00::5"),
+            "02:00:00:00:00:01,[fd00::5],web\n",
+            "fd00::5 web.shop.z\n",
+            id="ipv6",
+        ),
+    ],
+)
+def test_a_reservation_has_the_addresses_of_both_families(reservation: Reservation, line: str, names: str) -> None:
+    assert (network.reservation(reservation), network.names(reservation, "z")) == (line, names)
+
+
+def test_the_kernel_takes_the_names_of_our_links() -> None:
+    found = (network.tap("uuid", "lan"), network.tap("uuid", "dmz"), network.trunk("over"))
+    assert (len(set(found)), max(map(len, found))) == (3, 14)

@@ -1,10 +1,12 @@
 """Each part of a domain document by itself: what it says of which guest."""
 
+from dataclasses import replace
 from pathlib import PurePosixPath
 
 import pytest
 from tests.support.blueprints import KERNEL, make_blueprint, make_host
 
+from drover.api.virtualmachine import LinkState
 from drover.errors import Unsupported
 from drover.state.guest import Blueprint, Kernel
 from drover.translation.domain.boot import system
@@ -15,12 +17,12 @@ from drover.translation.domain.cpu import model, processors
 from drover.translation.domain.disks import disks
 from drover.translation.domain.document import Section
 from drover.translation.domain.identity import identity
-from drover.translation.domain.interfaces import interfaces
+from drover.translation.domain.interfaces import interfaces, relinked
 from drover.translation.domain.lifecycle import lifecycle, panic
 from drover.translation.domain.memory import balloon, memory
 from drover.translation.domain.platform import buses, features, power_management
 from drover.translation.domain.rng import rng
-from drover.translation.xml import attribute, element, text
+from drover.translation.xml import attribute, element, parse, text
 
 KVM = make_host(accelerator="KVM")
 ARM = make_host(architecture="aarch64", machine="virt-7.2", emulator="/usr/bin/qemu-system-aarch64")
@@ -149,3 +151,30 @@ def test_a_kernel_without_arguments_gets_no_empty_line() -> None:
     (found,) = system(make_blueprint(kernel=KERNEL))
 
     assert [part.tag for part in found] == ["type", "kernel"]
+
+
+PLUGGED = """<domain><devices>
+  <interface type="network"><mac address="02:00:00:00:00:01"/><link state="down"/></interface>
+  <interface type="network"><mac address="02:00:00:00:00:02"/></interface>
+</devices></domain>"""
+
+
+@pytest.mark.parametrize(
+    ("mac", "state", "expected"),
+    [
+        pytest.param("02:00:00:00:00:01", "Up", "up", id="plugged-in"),
+        pytest.param("02:00:00:00:00:02", "Down", "down", id="pulled-out"),
+        pytest.param("02:00:00:00:00:01", "Down", None, id="out-already"),
+        pytest.param("02:00:00:00:00:02", "Up", None, id="in-already"),
+        pytest.param("02:00:00:00:00:03", "Up", None, id="no-such-interface"),
+    ],
+)
+def test_a_cable_is_plugged_in_or_out(mac: str, state: LinkState, expected: str | None) -> None:
+    changed = relinked(PLUGGED, mac, state)
+    assert (None if changed is None else attribute(parse(changed), "link", "state")) == expected
+
+
+def test_an_overlays_interface_has_room_for_its_header() -> None:
+    guest = make_blueprint(interfaces=("lan",))
+    spec = guest.spec.model_copy(update={"interfaces": [guest.spec.interfaces[0].model_copy(update={"mtu": 1450})]})
+    assert attributes(interfaces, replace(guest, spec=spec), "interface/mtu@size") == ["1450"]
