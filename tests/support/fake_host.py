@@ -130,6 +130,11 @@ class FakeHost:
         self._call("resume")
         self.befall(uuid, "Running", "Resumed")
 
+    async def set_link(self, uuid: str, mac: str, state: str) -> None:
+        self._call(f"set_link {state}")
+        assert uuid in self.found
+        assert mac
+
     async def hibernate(self, uuid: str) -> None:
         self._call("hibernate")
         self.found[uuid] = replace(self.found[uuid], state="Off", reason="Saved", has_managed_save=True)

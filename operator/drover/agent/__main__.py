@@ -2,9 +2,11 @@
 
 import asyncio
 import os
+import socket
 from collections.abc import Sequence
 from contextlib import suppress
 from functools import partial
+from urllib.parse import urlsplit
 
 from drover import __version__
 from drover.agent import measure, strays
@@ -22,8 +24,10 @@ from drover.agent.probe import Prober
 from drover.agent.queues import Doorbell, connect, make_queues, wake_all
 from drover.agent.shared import SharedThings
 from drover.agent.survey import Survey
+from drover.agent.wiring import Cabling
 from drover.api.kinds import DOMAIN, HYPERVISOR, Kind
 from drover.hypervisor.host import Host, HostOptions
+from drover.hypervisor.wires import Wires
 from drover.kube.client import Cluster
 from drover.kube.connection import endpoint_from_environment
 from drover.kube.lease import Heartbeat
@@ -38,6 +42,8 @@ from drover.runtime.process import run_process, run_until
 from drover.runtime.reconciler import Reconciler
 from drover.runtime.settings import AgentSettings
 from drover.state.objects import read_hypervisor
+
+HTTPS = 443
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -65,6 +71,7 @@ async def start(settings: AgentSettings, stop: asyncio.Event) -> None:
                 stop,
                 *(_work(node, queue, settings.workers) for queue in queues.values()),
                 *(node.survey.run(), node.survey.trim(), node.prober.run(), measure.run(node, meters)),
+                node.cabling.run(),
                 heartbeat.run(stop),
                 _follow(node, informer, queues, news, heartbeat, stop),
             )
@@ -89,8 +96,9 @@ def make_node(settings: AgentSettings, informer: Informer, cluster: Cluster, new
     fetch = make_fetcher(settings)
     images = Images(settings.state_dir / "images", fetch, wake=doorbell, changed=news.tell)
     images.load()
+    survey, wires, address = Survey(host, orders, wake=doorbell, changed=news.tell), Wires(), node_address(settings)
     return Node(
-        identity=Identity(settings.node_name, boot_id, settings.state_dir),
+        identity=Identity(settings.node_name, boot_id, settings.state_dir, address),
         back_off=BackOff(
             base=settings.restart_backoff_base_seconds,
             limit=settings.restart_backoff_limit_seconds,
@@ -103,10 +111,25 @@ def make_node(settings: AgentSettings, informer: Informer, cluster: Cluster, new
         images=images,
         gate=StartGate(cores, doorbell),
         prober=Prober(lambda uuid, seconds: host.ping_guest(uuid, timeout_seconds=seconds), doorbell),
-        survey=Survey(host, orders, wake=doorbell, changed=news.tell),
+        survey=survey,
         shared=SharedThings(news.tell),
+        wires=wires,
+        cabling=Cabling(host, wires, orders, survey, doorbell, address),
         changed=news.tell,
     )
+
+
+def node_address(settings: AgentSettings) -> str:
+    """Find the address at which other nodes reach this one: as told, else the one that leads to the API server."""
+    if settings.node_address is not None:
+        return str(settings.node_address)
+    server = urlsplit(endpoint_from_environment().server)
+    found = socket.getaddrinfo(server.hostname, server.port or HTTPS, type=socket.SOCK_DGRAM)
+    family, kind, *_, where = found[0]
+    with socket.socket(family, kind) as probe:
+        # Nothing is sent: the kernel only chooses the way.
+        probe.connect(where)
+        return str(probe.getsockname()[0])
 
 
 async def _follow(

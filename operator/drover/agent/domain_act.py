@@ -14,6 +14,7 @@ from drover.agent.orders import bound_here
 from drover.agent.workers import Wanted
 from drover.api.domain import DomainDisk, VolumeFact
 from drover.api.kinds import DOMAIN, VOLUME
+from drover.api.network import ON_HOST
 from drover.errors import NotReady, Refused, Retryable, Unavailable
 from drover.metrics.agent import start_phase
 from drover.metrics.registry import wrote
@@ -110,12 +111,29 @@ async def _ensure_network(work: Work, action: does.EnsureNetwork) -> None:
 
 async def _write_lease(work: Work, action: does.WriteLease) -> None:
     interface, machine = action.interface, work.order.spec.virtual_machine.name
-    reservation = Reservation(interface.mac, interface.ip, work.order.meta.key.namespace, machine)
+    network = work.node.orders.network(interface.network)
+    if not (interface.ip or interface.ipv6) or network is None or network.spec.type in ON_HOST:
+        return
+    reservation = Reservation(
+        interface.mac,
+        interface.ip,
+        work.order.meta.key.namespace,
+        machine,
+        ipv6=interface.ipv6,
+        silent=interface.address_mode != "DHCP",
+    )
     await work.node.host.reserve(interface.network, networks.zone(work.node, interface.network), reservation)
 
 
 async def _remove_lease(work: Work, action: does.RemoveLease) -> None:
     await work.node.host.release(action.interface.network, action.interface.mac)
+    await work.node.cabling.remove(work.order.spec.uuid, action.interface)
+
+
+async def _set_interfaces(work: Work, _: does.SetInterfaces) -> None:
+    guest = await work.node.host.guest(work.order.spec.uuid)
+    live = guest.record.live if guest is not None and guest.active else None
+    await work.node.cabling.set(work.order, live)
 
 
 # --- the guest -------------------------------------------------------------------------------------------------------
@@ -265,6 +283,7 @@ ACTS: dict[type, Act] = {
     does.EnsureNetwork: _ensure_network,
     does.WriteLease: _write_lease,
     does.RemoveLease: _remove_lease,
+    does.SetInterfaces: _set_interfaces,
     does.Define: _define,
     does.TakeTurn: _take_turn,
     does.Launch: _launch,

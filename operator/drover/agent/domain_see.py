@@ -40,6 +40,7 @@ async def observe(node: Node, order: DomainView, *, current: bool, kinds_removed
         panicked=known.panicked,
         crashed=known.crashed,
         room=await _has_room(node, order, guest),
+        wired=guest is None or not guest.active or node.cabling.stands(order, guest.record.live),
     )
 
 

@@ -11,7 +11,9 @@ from drover.agent.orders import Orders
 from drover.agent.probe import Prober
 from drover.agent.shared import SharedThings
 from drover.agent.survey import Survey
+from drover.agent.wiring import Cabling
 from drover.hypervisor.host import Host
+from drover.hypervisor.wires import Wires
 from drover.kube.client import Cluster
 from drover.planning.restart import BackOff
 from drover.state.resource import Key
@@ -24,6 +26,8 @@ class Identity:
     name: str
     boot_id: str
     state_dir: Path
+    address: str
+    """Where other nodes reach it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,5 +45,7 @@ class Node:
     prober: Prober
     survey: Survey
     shared: SharedThings
+    wires: Wires
+    cabling: Cabling
     changed: Callable[[], None]
     """Tells that the Hypervisor may have something new to report."""

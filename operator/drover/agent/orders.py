@@ -6,12 +6,22 @@ from functools import partial
 from typing import Any
 
 from drover.agent.lastview import LastView, same_orders
-from drover.api.kinds import DOMAIN, NETWORK, POOL, VOLUME, Kind
-from drover.planning.view import DomainView, NetworkView, PoolView, VolumeView, view
+from drover.api.kinds import ADDRESS, DOMAIN, NETWORK, POOL, SECURITYGROUP, VOLUME, Kind
+from drover.planning.names import LABEL_OVERLAY
+from drover.planning.view import AddressView, DomainView, NetworkView, PoolView, SecurityGroupView, VolumeView, view
 from drover.runtime.informer import Informer
 from drover.runtime.mirror import Watch
-from drover.state.objects import Domain, read_domain, read_network, read_pool, read_volume
+from drover.state.objects import (
+    Domain,
+    read_address,
+    read_domain,
+    read_network,
+    read_pool,
+    read_securitygroup,
+    read_volume,
+)
 from drover.state.resource import Body, Key, Resource
+from drover.translation.network import tap, trunk
 
 AnyResource = Resource[Any, Any]
 READERS: Mapping[Kind, Callable[[Body], AnyResource]] = {
@@ -19,8 +29,14 @@ READERS: Mapping[Kind, Callable[[Body], AnyResource]] = {
     VOLUME: read_volume,
     POOL: read_pool,
     NETWORK: read_network,
+    SECURITYGROUP: read_securitygroup,
+    ADDRESS: read_address,
 }
 """Kinds that the agent goes by, and how each is read."""
+TOLD = frozenset({NETWORK, SECURITYGROUP})
+"""Kinds of whose status the agent goes by too: where the other nodes are, and who the members are."""
+NAMESPACE = "namespace"
+OF_NETWORK = "network"
 
 
 def watches(node: str) -> tuple[Watch[Any], ...]:
@@ -30,6 +46,13 @@ def watches(node: str) -> tuple[Watch[Any], ...]:
         Watch(VOLUME, read_volume, fields=f"status.nodeName={node}"),
         Watch(POOL, read_pool),
         Watch(NETWORK, read_network),
+        Watch(
+            ADDRESS,
+            read_address,
+            labels=f"{LABEL_OVERLAY}=true",
+            indexes={OF_NETWORK: lambda found: found.spec.network},
+        ),
+        Watch(SECURITYGROUP, read_securitygroup, indexes={NAMESPACE: lambda found: found.meta.key.namespace}),
     )
 
 
@@ -42,6 +65,10 @@ class Named:
     volumes: frozenset[Key]
     plugs: frozenset[tuple[str, str]]
     """Network and hardware address of each interface."""
+    taps: frozenset[str]
+    """Host side of each interface."""
+    guarded: bool
+    """Whether one of them names a security group."""
 
 
 class Orders:
@@ -94,6 +121,33 @@ class Orders:
         found = self._find(NETWORK, Key("", name))
         return None if found is None else view(found)
 
+    def groups(self, namespace: str) -> Mapping[str, SecurityGroupView]:
+        """Find the security groups of a namespace by name."""
+        early = (each for each in self._early[SECURITYGROUP].values() if each.meta.key.namespace == namespace)
+        known = self._informer.store(SECURITYGROUP).by(NAMESPACE, namespace)
+        return {each.meta.key.name: view(each) for each in (*early, *known)}
+
+    def addresses(self, network: str) -> Iterable[AddressView]:
+        """List the allocations of an overlay, of machines on any node."""
+        early = (each for each in self._early[ADDRESS].values() if each.spec.network == network)
+        return (view(each) for each in (*early, *self._informer.store(ADDRESS).by(OF_NETWORK, network)))
+
+    def taps(self) -> Iterable[tuple[str, Key]]:
+        """Host side of every interface of the Domains here, and whose it is."""
+        return ((each, key) for key, named in self._named.items() for each in named.taps)
+
+    def trunks(self) -> frozenset[str]:
+        """Links of the overlays."""
+        return frozenset(trunk(key.name) for key in self.keys(NETWORK))
+
+    def guarded(self, namespace: str) -> Iterable[Key]:
+        """Names of the Domains of a namespace with an interface that names a security group."""
+        return [key for key, named in self._named.items() if named.guarded and key.namespace == namespace]
+
+    def on(self, network: str) -> Iterable[Key]:
+        """Names of the Domains with an interface on a network."""
+        return [key for key, named in self._named.items() if any(name == network for name, _ in named.plugs)]
+
     def keys(self, kind: Kind) -> Iterable[Key]:
         """Names of all objects of a kind."""
         return {*self._early[kind], *(found.meta.key for found in self._informer.store(kind).values())}
@@ -131,7 +185,7 @@ class Orders:
             assert old is not None
             self._early[kind].pop(old.meta.key, None)
             self._last_view.remove(kind, old.meta.key)
-        elif old is None or not same_orders(old, new):
+        elif old is None or not same_orders(old, new) or (kind in TOLD and old.packed_status != new.packed_status):
             self._last_view.save(kind, new)
 
     def _index(self, old: Domain | None, new: Domain | None) -> None:
@@ -156,7 +210,9 @@ class Orders:
         key, spec = found.meta.key, found.spec
         volumes = frozenset(Key(key.namespace, disk.volume) for disk in spec.disks)
         plugs = frozenset((interface.network, interface.mac) for interface in spec.interfaces) | live_plugs(found)
-        self._named[key] = Named(spec.uuid, spec.epoch, volumes, plugs)
+        taps = frozenset(tap(spec.uuid, each.name) for each in spec.interfaces) | live_taps(found)
+        guarded = any(each.security_groups for each in spec.interfaces)
+        self._named[key] = Named(spec.uuid, spec.epoch, volumes, plugs, taps, guarded)
         self._by_uuid[spec.uuid] = key
         for volume in volumes:
             self._users.setdefault(volume, set()).add(key)
@@ -167,6 +223,13 @@ def live_plugs(found: Domain) -> frozenset[tuple[str, str]]:
     live = found.status.live
     words = (text.split() for text in (live.interfaces if live else ()))
     return frozenset((each[1], each[2]) for each in words if len(each) > 2)
+
+
+def live_taps(found: Domain) -> frozenset[str]:
+    """Host sides of the interfaces that a guest in flight was started with."""
+    live = found.status.live
+    words = (text.split() for text in (live.interfaces if live else ()))
+    return frozenset(tap(found.spec.uuid, each[0]) for each in words if each)
 
 
 def bound_here(volume: VolumeView | None, uid: str) -> bool:

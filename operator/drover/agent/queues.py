@@ -9,7 +9,7 @@ from drover.agent import domain, network, pool, volume
 from drover.agent.lastview import same_orders
 from drover.agent.node import Node
 from drover.agent.report import Reporter
-from drover.api.kinds import DOMAIN, NETWORK, POOL, VOLUME, Kind
+from drover.api.kinds import ADDRESS, DOMAIN, NETWORK, POOL, SECURITYGROUP, VOLUME, Kind
 from drover.metrics.registry import reconcile_finished
 from drover.runtime.informer import Informer
 from drover.runtime.reconciler import Reconcile, Reconciler
@@ -19,6 +19,8 @@ from drover.state.resource import Key, Resource
 AnyResource = Resource[Any, Any]
 LOST_SECONDS = 1.0
 """How long after the loss of libvirt its guests are looked for."""
+NAMES_SECONDS = 0.2
+"""Names of machines on other nodes that come within so long are written down together."""
 
 
 @dataclass(slots=True)
@@ -56,6 +58,8 @@ def connect(node: Node, informer: Informer, queues: dict[Kind, Reconciler]) -> N
     """Have every piece of news wake what it concerns."""
     for kind in queues:
         informer.subscribe(kind, partial(_changed, node, queues, kind))
+    informer.subscribe(ADDRESS, partial(_address_changed, queues))
+    informer.subscribe(SECURITYGROUP, partial(_group_changed, node, queues))
     node.host.subscribe(partial(_heard, node, queues))
     node.host.watch_connection(partial(_connected, node, queues))
 
@@ -78,10 +82,27 @@ def _changed(
     if kind is VOLUME and old is None:
         # A Domain that is to go waits until the API knows where the data of its volumes is.
         _wake(queues[DOMAIN], (user for user in node.orders.users(key) if node.orders.is_going(user)))
+    if kind is NETWORK and old is not None and new is not None and not same_orders(old, new):
+        _wake(queues[DOMAIN], node.orders.on(key.name))
     if kind is DOMAIN and (old is None or new is None):
         node.changed()
     if kind is DOMAIN and new is None:
         _wake(queues[VOLUME], (Key(key.namespace, disk.volume) for disk in seen.spec.disks))
+
+
+def _group_changed(
+    node: Node, queues: dict[Kind, Reconciler], old: AnyResource | None, new: AnyResource | None
+) -> None:
+    seen = new or old
+    assert seen is not None
+    _wake(queues[DOMAIN], node.orders.guarded(seen.meta.key.namespace))
+
+
+def _address_changed(queues: dict[Kind, Reconciler], old: AnyResource | None, new: AnyResource | None) -> None:
+    seen = new or old
+    assert seen is not None
+    # A little later: machines come in bursts.
+    queues[NETWORK].queue.add_after(Key("", seen.spec.network), NAMES_SECONDS)
 
 
 def _wake(reconciler: Reconciler, keys: Iterable[Key]) -> None:

@@ -19,9 +19,9 @@ class SharedThings:
         """Note a pool."""
         self._note(self.pools, name, Shared(trouble, facts))
 
-    def saw_network(self, name: str, *, trouble: str = "") -> None:
-        """Note a network."""
-        self._note(self.networks, name, Shared(trouble))
+    def saw_network(self, name: str, *, trouble: str = "", address: str = "") -> None:
+        """Note a network, and of an overlay the address at which this node takes its packets."""
+        self._note(self.networks, name, Shared(trouble, address=address))
 
     def missed(self, things: dict[str, Shared | None], name: str) -> None:
         """Note that there is no such thing here."""

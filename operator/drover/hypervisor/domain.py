@@ -9,6 +9,7 @@ import logging
 import libvirt_qemu
 
 import libvirt
+from drover.api.virtualmachine import LinkState
 from drover.errors import NotReady, Refused
 from drover.hypervisor.errors import found, host_trouble
 from drover.hypervisor.states import observed
@@ -16,6 +17,7 @@ from drover.planning import names
 from drover.state.guest import Blueprint, Guest, Record
 from drover.translation import record as records
 from drover.translation.domain.document import document
+from drover.translation.domain.interfaces import relinked
 
 LOG = logging.getLogger(__name__)
 AGENT_SECONDS = 2
@@ -194,6 +196,16 @@ def resume(connection: libvirt.virConnect, uuid: str) -> None:
     domain = _ours(connection, uuid)
     if domain is not None and domain.state()[0] == libvirt.VIR_DOMAIN_PAUSED:
         domain.resume()
+
+
+def set_link(connection: libvirt.virConnect, uuid: str, mac: str, state: LinkState) -> None:
+    """Plug the cable of an interface in or out; done if it is so, or there is no such interface in flight."""
+    domain = _ours(connection, uuid)
+    if domain is None or not domain.isActive():
+        return
+    changed = relinked(domain.XMLDesc(), mac, state)
+    if changed is not None:
+        domain.updateDeviceFlags(changed, _LIVE)
 
 
 def hibernate(connection: libvirt.virConnect, uuid: str) -> None:

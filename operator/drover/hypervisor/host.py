@@ -16,6 +16,7 @@ from types import TracebackType
 from typing import Self, TypeVar
 
 from drover.api.network import VirtualNetworkSpec
+from drover.api.virtualmachine import LinkState
 from drover.errors import Unavailable
 from drover.hypervisor import domain as guests
 from drover.hypervisor import facts, stats, volume
@@ -182,6 +183,10 @@ class Host:
         """Let a paused guest run on."""
         await self._libvirt.call(guests.resume, uuid)
 
+    async def set_link(self, uuid: str, mac: str, state: LinkState) -> None:
+        """Plug the cable of an interface of a running guest in or out."""
+        await self._libvirt.call(guests.set_link, uuid, mac, state)
+
     async def hibernate(self, uuid: str) -> None:
         """Save the guest's memory next to its disks and end its QEMU; the next start restores it."""
         async with self._saves:
@@ -289,9 +294,8 @@ class Host:
         await self._libvirt.call(networks.release, network, self._network(network), mac)
 
     async def reservations(self, network: str) -> tuple[str, ...]:
-        """Hardware addresses that have a reservation: to find those that nobody needs any more."""
-        leases = Leases(network, self._network(network))
-        return tuple(mac for mac, _ in await asyncio.to_thread(leases.reserved))
+        """Hardware addresses that have a reservation or a name: to find those that nobody needs any more."""
+        return await asyncio.to_thread(Leases(network, self._network(network)).known)
 
 
 def _told(listener: Callable[[T], None], news: T) -> None:

@@ -40,9 +40,10 @@ class Leases:
     def reserve(self, reservation: Reservation, zone: str) -> None:
         """Give the address to the hardware address, taking it from any other."""
         path = self._hosts(reservation.mac)
-        line = translation.reservation(reservation)
+        line = "" if reservation.silent else translation.reservation(reservation)
         if _read(path) != line:
             self._forget(*(mac for mac, ip in self.reserved() if mac == reservation.mac or ip == reservation.ip))
+        if line:
             self._write(path, line)
         self._write(self._names(reservation.mac), translation.names(reservation, zone))
 
@@ -55,6 +56,13 @@ class Leases:
         """List hardware addresses and the addresses that they get."""
         lines = (_read(path) for path in (self.directory / translation.HOSTS).glob("*"))
         return tuple((line.split(",")[0], translation.reserved_address(line)) for line in lines if line)
+
+    def known(self) -> tuple[str, ...]:
+        """List the hardware addresses that have an address or a name."""
+        files = (
+            path.name for part in (translation.HOSTS, translation.NAMES) for path in (self.directory / part).glob("*")
+        )
+        return tuple(dict.fromkeys(name.replace("-", ":") for name in files))
 
     def alive(self) -> bool:
         """Whether the network's dnsmasq runs."""

@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path, PurePosixPath
 
 import libvirt
-from drover.api.network import VirtualNetworkSpec
+from drover.api.network import ON_HOST, VirtualNetworkSpec
 from drover.errors import Busy
 from drover.hypervisor.errors import found, host_trouble
 from drover.hypervisor.leases import Leases, give_back
@@ -14,8 +14,9 @@ from drover.translation import network as translation
 
 def ensure(connection: libvirt.virConnect, network: str, spec: VirtualNetworkSpec, directory: Path) -> NetworkFacts:
     """Make the network active as the spec says, its DHCP and DNS server running."""
-    leases = Leases(network, directory)
-    leases.prepare()
+    leases, ours = Leases(network, directory), spec.type not in ON_HOST
+    if ours:
+        leases.prepare()
     document = translation.document(network, spec, PurePosixPath(directory))
     known = found(connection.networkLookupByName, translation.name(network))
     if known is not None and not _same(known, document):
@@ -26,7 +27,7 @@ def ensure(connection: libvirt.virConnect, network: str, spec: VirtualNetworkSpe
     if not known.isActive():
         with host_trouble("NetworkUnusable"):
             known.create()
-    elif not leases.alive():
+    elif ours and not leases.alive():
         _revive(known)
     return NetworkFacts(network, translation.bridge(network), active=True)
 
@@ -84,7 +85,9 @@ def release(connection: libvirt.virConnect, network: str, directory: Path, mac: 
 
 
 def _give_back(known: libvirt.virNetwork, unwanted: Callable[[Mapping[str, object]], bool]) -> None:
-    leases = [lease for lease in known.DHCPLeases() if unwanted(lease)]
-    server = translation.gateway(known.XMLDesc()) if leases else ""
+    # DHCPv6 knows no message by which another gives a lease back.
+    leases = [lease for lease in known.DHCPLeases() if unwanted(lease) and ":" not in str(lease["ipaddr"])]
+    document = known.XMLDesc() if leases else ""
     for lease in leases:
-        give_back(known.bridgeName(), server, str(lease["mac"]), str(lease["ipaddr"]))
+        ip = str(lease["ipaddr"])
+        give_back(known.bridgeName(), translation.gateway(document, ip), str(lease["mac"]), ip)

@@ -1,6 +1,6 @@
 """What operators may set, from environment variables that begin with DROVER_; documented by the fields."""
 
-from ipaddress import IPv4Network
+from ipaddress import IPv4Address, IPv4Network, IPv6Address
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -53,6 +53,8 @@ class AgentSettings(CommonSettings):
 
     node_name: Text
     """Name of the Kubernetes node it runs on."""
+    node_address: IPv4Address | IPv6Address | None = None
+    """Address at which other nodes reach this one; when not set, the one from which it reaches the API server."""
     libvirt_uri: Text = "qemu:///system"
     """Where libvirt listens."""
     state_dir: Path = Path("/var/lib/drover")

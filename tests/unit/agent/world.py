@@ -10,6 +10,7 @@ from typing import Any
 from tests.support.domains import BACK_OFF, BOOT, DISK, NOW, make_spec
 from tests.support.fake_cluster import Etcd, FakeCluster
 from tests.support.fake_host import FakeHost
+from tests.support.fake_wires import FakeWires
 
 from drover.agent.domain import Domains
 from drover.agent.fetch.order import Result
@@ -23,6 +24,7 @@ from drover.agent.probe import Prober
 from drover.agent.report import Reporter
 from drover.agent.shared import SharedThings
 from drover.agent.survey import Survey
+from drover.agent.wiring import Cabling
 from drover.agent.workers import Wanted
 from drover.api.kinds import CRD, DOMAIN, HYPERVISOR, NETWORK, POOL, VIRTUALMACHINE, VOLUME, Kind
 from drover.errors import Retryable
@@ -37,6 +39,7 @@ from drover.state.resource import Body, Key
 KEY = Key("shop", "web-1")
 UUID = make_spec().uuid
 POOL_SPEC = {"type": "Directory", "directory": {"path": "/pool"}}
+ADDRESS = "192.0.2.1"
 SUBNET = {"name": "v4", "cidr": "10.20.0.0/24", "gateway": "10.20.0.1"}
 
 
@@ -89,6 +92,7 @@ class World:
     boot_id: str = BOOT
     etcd: Etcd = field(default_factory=Etcd)
     host: FakeHost = field(default_factory=FakeHost)
+    wires: FakeWires = field(default_factory=FakeWires)
     clock: Clock = field(default_factory=Clock)
     woken: list[Key] = field(default_factory=list)
     fetched: list[str] = field(default_factory=list)
@@ -120,10 +124,12 @@ class World:
     def _node(self) -> Node:
         informer: Any = self.caches
         host: Any = self.host
+        wires: Any = self.wires
         orders, memory = Orders(informer, LastView(self.folder / "view", self.boot_id)), Memory(self.clock)
         images = Images(self.folder, self._fetch, wake=self._wake, changed=_nothing, clock=self.clock)
+        survey = Survey(host, orders, wake=self.woken.append, changed=_nothing)
         return Node(
-            identity=Identity("n1", self.boot_id, self.folder),
+            identity=Identity("n1", self.boot_id, self.folder, ADDRESS),
             back_off=BACK_OFF,
             cluster=self.cluster,  # type: ignore[arg-type]
             host=host,
@@ -132,8 +138,10 @@ class World:
             images=images,
             gate=StartGate(2, self.woken.append),
             prober=Prober(host.ping, self.woken.append, clock=self.clock),
-            survey=Survey(host, orders, wake=self.woken.append, changed=_nothing),
+            survey=survey,
             shared=SharedThings(_nothing),
+            wires=wires,
+            cabling=Cabling(host, wires, orders, survey, self.woken.append, ADDRESS),
             changed=_nothing,
         )
 
@@ -200,7 +208,7 @@ class World:
 
     def reborn(self, **changes: Any) -> "World":
         """Kill the agent and start it again; libvirt, API server and disk stay."""
-        kept: dict[str, Any] = {"boot_id": self.boot_id, "etcd": self.etcd, "host": self.host}
+        kept: dict[str, Any] = {"boot_id": self.boot_id, "etcd": self.etcd, "host": self.host, "wires": self.wires}
         return World(self.folder, **kept | changes)
 
 

@@ -121,7 +121,7 @@ def test_a_reservation_of_a_network_that_is_not_up_is_kept_for_later(connection:
 def test_a_lease_that_stands_in_the_way_is_given_back(
     connection: Any, tmp_path: Path, server: socket.socket, verb: str
 ) -> None:
-    document = '<network><bridge name="lo"/><ip address="127.0.0.1"/></network>'
+    document = '<network><bridge name="lo"/><ip address="127.0.0.1" prefix="0"/></network>'
     lease = {"mac": OTHER_MAC, "ipaddr": RESERVATION.ip}
     connection.networks[NAME] = FakeNetwork(document, active=True, leases=[lease])
     if verb == "reserve":
