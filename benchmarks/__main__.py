@@ -1,10 +1,10 @@
-"""``python -m benchmarks [life] [memory] [anchor] [scale] [fleet]``: run them, print the figures, write the page."""
+"""``python -m benchmarks [life] [memory] [anchor] [scale] [fleet] [addresses]``: run them, write the page."""
 
 import asyncio
 import sys
 from pathlib import Path
 
-from benchmarks import anchor, fleet, life, memory, scale
+from benchmarks import addresses, anchor, fleet, life, memory, scale
 from benchmarks.figures import Report
 
 ALL = {
@@ -13,6 +13,7 @@ ALL = {
     "anchor": anchor.measure,
     "scale": scale.measure,
     "fleet": fleet.measure,
+    "addresses": addresses.measure,
 }
 
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from drover.api.kinds import POD, Kind
+from drover.api.kinds import ENDPOINTSLICE, POD, Kind
 from drover.kube.client import Listing
 from drover.kube.errors import AlreadyExists, Conflict
 from drover.state.resource import Body, Key, Meta, read_meta
@@ -132,6 +132,10 @@ class FakeCluster:
     async def apply(self, kind: Kind, key: Key, content: Body, *, manager: str, subresource: str = "") -> Body | None:
         await self._begin()
         found = copy.deepcopy(self.etcd.objects.get((kind, key)))
+        if kind == ENDPOINTSLICE:
+            body = {**copy.deepcopy(dict(content)), "kind": kind.name}
+            body["metadata"] |= {"uid": f"uid-{key.name}", "generation": 1}
+            return await self._end(kind, self.etcd.put(kind, key, body))
         if found is None:
             return None
         uid = content.get("metadata", {}).get("uid", found["metadata"]["uid"])

@@ -12,7 +12,7 @@ import structlog
 from drover import __version__
 from drover.api import kinds
 from drover.api.kinds import Kind
-from drover.controllers import address, defaults, image, network, pool, virtualmachine, volume
+from drover.controllers import address, defaults, image, network, pool, securitygroup, service, virtualmachine, volume
 from drover.controllers.hypervisor import Heartbeats
 from drover.controllers.node import Watcher
 from drover.controllers.nodelabel import Labeller
@@ -42,6 +42,8 @@ RECONCILERS = {
     kinds.IMAGE: image.reconcile,
     kinds.POOL: pool.reconcile,
     kinds.NETWORK: network.reconcile,
+    kinds.SECURITYGROUP: securitygroup.reconcile,
+    kinds.SERVICE: service.reconcile,
 }
 CONNECTIONS = 64
 log = structlog.stdlib.get_logger(__name__)

@@ -205,7 +205,7 @@ async def _allocate(action: Allocate, world: World) -> None:
     if claim.address or claim.reserve_mac:
         await _claim(action, claim.address, world)
         return
-    while (number := world.book.lowest(claim.network, action.window)) is not None:
+    while (number := world.book.lowest(claim.network, action.windows)) is not None:
         # Taken at once: machines that are looked at at the same time get others.
         world.book.take(claim.network, number)
         try:

@@ -12,13 +12,15 @@ from drover.controllers.watches import ACCELERATOR, MACHINE, NAME, NAMESPACE, PL
 from drover.controllers.world import World
 from drover.planning import catalog as catalogs
 from drover.planning import names, volume
-from drover.planning.address import window
+from drover.planning.address import FAMILIES, windows
 from drover.planning.catalog import Catalog, Names
+from drover.planning.conditions import Finding
 from drover.planning.found import Found
 from drover.planning.node import Lost
 from drover.planning.resolve import interfaces
+from drover.planning.service import finding
 from drover.planning.skew import Skew, summarise
-from drover.planning.view import AddressView, DomainView, MachineView, View, VolumeView, view
+from drover.planning.view import AddressView, DomainView, MachineView, NetworkView, View, VolumeView, view
 from drover.runtime.store import Store
 from drover.state.pod import Pod
 from drover.state.resource import Key, Resource
@@ -54,6 +56,7 @@ def gather(key: Key, world: World) -> Found | None:
         estate=estate(left, stores),
         skew=_skew(world),
         node_uids=dict(_node_uids(domains, anchors, lost, world)),
+        endpoints=_endpoints(machine, world),
         closing=namespace is not None and namespace.terminating,
     )
 
@@ -69,6 +72,7 @@ def tokens(found: Found) -> frozenset[Token]:
         "storagepools": wanted.pools | {catalog.default_pool, ""},
         "virtualnetworks": wanted.networks | {catalog.default_network, ""},
         "storagevolumes": {f"{key.namespace}/{name}" for name in wanted.volumes},
+        "securitygroups": {f"{key.namespace}/{name}" for name in catalogs.groups(spec)},
         "networkaddresses": catalogs.claims(spec, catalog.default_network) | catalog.exhausted | set(catalog.claimed),
     }
     return frozenset((plural, name) for plural, all_names in pairs.items() for name in all_names)
@@ -108,13 +112,27 @@ def _catalog(machine: MachineView, owned: Iterable[VolumeView], world: World) ->
         networks=networks,
         volumes=volumes,
         claimed={each.meta.key.name: each for each in _claimed(machine, default_network, world)},
+        groups=frozenset(name for name in catalogs.groups(spec) if stores.groups.get(Key(key.namespace, name))),
         default_pool=default_pool,
         default_network=default_network,
-        exhausted=frozenset(
-            name for name, network in networks.items() if world.book.lowest(name, window(network)) is None
-        ),
+        exhausted=frozenset(name for name, network in networks.items() if _exhausted(network, world)),
         held=dict(_held(machine, volumes, world)),
     )
+
+
+def _endpoints(machine: MachineView, world: World) -> Finding | None:
+    """Find out whether the Services that mean a machine lead to it."""
+    first = next(iter(interfaces(machine.spec)), None)
+    default = catalogs.default(view(each) for each in world.stores.networks.values())
+    network = world.stores.networks.get(Key("", (first.network if first else "") or default))
+    services = world.stores.services.by(NAMESPACE, machine.meta.key.namespace)
+    return finding(services, machine, view(network) if network else None) if services else None
+
+
+def _exhausted(network: NetworkView, world: World) -> bool:
+    """Tell whether a network has addresses to give out, and none of one of its families is left."""
+    rooms = (windows(network, family) for family in FAMILIES)
+    return any(room and world.book.lowest(network.meta.key.name, room) is None for room in rooms)
 
 
 def _claimed(machine: MachineView, default_network: str, world: World) -> Iterator[AddressView]:

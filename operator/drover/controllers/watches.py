@@ -8,6 +8,7 @@ from drover.api.kinds import Kind
 from drover.planning import names
 from drover.planning.anchor import LABEL_ANCHOR
 from drover.planning.ownership import machine_uid
+from drover.planning.service import KEEPER, LABEL_KEEPER
 from drover.planning.skew import judge
 from drover.planning.view import view
 from drover.runtime.informer import Watch
@@ -19,6 +20,7 @@ from drover.state.lease import Lease, read_lease
 from drover.state.namespace import Namespace, read_namespace
 from drover.state.pod import Pod, read_pod
 from drover.state.resource import Body
+from drover.state.service import Service, Slice, read_service, read_slice
 
 MACHINE = "machine"
 """Index: uid of the machine that an object was made for."""
@@ -36,6 +38,10 @@ NAMESPACE = "namespace"
 
 def watches(namespace: str) -> list[Watch[Any]]:
     """List all watches; `namespace` is where the Leases are."""
+    return [*_kinds_of_ours(), *_kinds_of_the_cluster(namespace)]
+
+
+def _kinds_of_ours() -> list[Watch[Any]]:
     return [
         Watch(
             kinds.VIRTUALMACHINE,
@@ -63,6 +69,11 @@ def watches(namespace: str) -> list[Watch[Any]]:
         Watch(kinds.POOL, objects.read_pool),
         Watch(kinds.NETWORK, objects.read_network),
         Watch(
+            kinds.SECURITYGROUP,
+            objects.read_securitygroup,
+            indexes={NAMESPACE: lambda found: found.meta.key.namespace},
+        ),
+        Watch(
             kinds.HYPERVISOR,
             objects.read_hypervisor,
             indexes={
@@ -70,11 +81,23 @@ def watches(namespace: str) -> list[Watch[Any]]:
                 SKEWED: lambda found: SKEWED if judge("", view(found).status) else "",
             },
         ),
+    ]
+
+
+def _kinds_of_the_cluster(namespace: str) -> list[Watch[Any]]:
+    return [
         Watch(
             kinds.POD,
             read_pod,
             labels=f"{LABEL_ANCHOR}=true",
             indexes={MACHINE: lambda pod: machine_uid(pod.meta), NAME: machine_name},
+        ),
+        Watch(kinds.SERVICE, read_service, indexes={NAMESPACE: lambda found: found.meta.key.namespace}),
+        Watch(
+            kinds.ENDPOINTSLICE,
+            read_slice,
+            labels=f"{LABEL_KEEPER}={KEEPER}",
+            indexes={NAMESPACE: lambda found: found.meta.key.namespace},
         ),
         Watch(kinds.LEASE, read_lease, fields=f"metadata.namespace={namespace}"),
         Watch(kinds.NAMESPACE, read_namespace),
@@ -108,8 +131,11 @@ class Stores:
     images: Store[objects.Image]
     pools: Store[objects.Pool]
     networks: Store[objects.Network]
+    groups: Store[objects.SecurityGroup]
     hypervisors: Store[objects.Hypervisor]
     anchors: Store[Pod]
+    services: Store[Service]
+    slices: Store[Slice]
     leases: Store[Lease]
     namespaces: Store[Namespace]
     nodes: Store[Node]
@@ -136,8 +162,11 @@ def stores(informer: Caches) -> Stores:
         images=informer.store(kinds.IMAGE),
         pools=informer.store(kinds.POOL),
         networks=informer.store(kinds.NETWORK),
+        groups=informer.store(kinds.SECURITYGROUP),
         hypervisors=informer.store(kinds.HYPERVISOR),
         anchors=informer.store(kinds.POD),
+        services=informer.store(kinds.SERVICE),
+        slices=informer.store(kinds.ENDPOINTSLICE),
         leases=informer.store(kinds.LEASE),
         namespaces=informer.store(kinds.NAMESPACE),
         nodes=informer.store(kinds.NODE),

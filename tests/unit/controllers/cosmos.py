@@ -26,6 +26,7 @@ from drover.state.resource import Key
 
 NODES = ("n1", "n2")
 WEB = Key("shop", "web")
+SHARED = (kinds.IMAGE, kinds.POOL, kinds.NETWORK, kinds.SECURITYGROUP, kinds.SERVICE)
 RECONCILERS: dict[Kind, Any] = {kinds.VIRTUALMACHINE: virtualmachine.reconcile, kinds.VOLUME: volume.reconcile}
 
 
@@ -76,7 +77,7 @@ class Controller:
             patience=Patience(clock=lambda: self.clock),
         )
         self.queues: dict[Kind, WorkQueue[Key]] = {
-            kind: WorkQueue(clock=lambda: self.clock) for kind in (*RECONCILERS, kinds.IMAGE, kinds.POOL, kinds.NETWORK)
+            kind: WorkQueue(clock=lambda: self.clock) for kind in (*RECONCILERS, *SHARED)
         }
         connect(self.world, self.queues)
         self.caches.hear()

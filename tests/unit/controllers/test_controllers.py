@@ -22,7 +22,7 @@ from drover.kube.errors import ApiFault, Conflict, Rejected
 from drover.metrics import controller as metrics
 from drover.metrics import registry
 from drover.planning import action
-from drover.planning.address import Claim, window
+from drover.planning.address import Claim, windows
 from drover.planning.transition import News
 from drover.state.lease import Lease, read_lease
 from drover.state.resource import Key, read_meta
@@ -76,7 +76,9 @@ def test_a_child_that_is_there_already_will_do_if_it_is_ours() -> None:
     [
         pytest.param(action.Create(kinds.POD, "u", POD), "Scheduled", id="pod"),
         pytest.param(action.Create(kinds.VOLUME, "u", POD), "VolumesReady", id="volume"),
-        pytest.param(action.Allocate(CLAIM, make_machine().meta, window(make_network())), "NetworkReady", id="address"),
+        pytest.param(
+            action.Allocate(CLAIM, make_machine().meta, windows(make_network())), "NetworkReady", id="address"
+        ),
     ],
 )
 def test_what_the_api_server_refuses_is_said_where_it_hurts(step: Any, concern: str) -> None:
@@ -129,7 +131,7 @@ def test_an_address_that_somebody_took_meanwhile_is_passed_over() -> None:
         spec = {"network": "default", "address": "10.20.0.2", "macAddress": CLAIM.mac}
         taken = {**spec, "virtualMachine": owner, "interface": "lan"}
         await cosmos.client.create(kinds.ADDRESS, {"metadata": {"name": "default-10-20-0-2"}, "spec": taken})
-        step = action.Allocate(CLAIM, make_machine().meta, window(make_network()))
+        step = action.Allocate(CLAIM, make_machine().meta, windows(make_network()))
         await do(step, controller.world)
         assert [key.name for key, _ in cosmos.etcd.every(kinds.ADDRESS)] == ["default-10-20-0-2", "default-10-20-0-3"]
 
@@ -139,7 +141,7 @@ def test_an_address_that_somebody_took_meanwhile_is_passed_over() -> None:
 def test_a_network_without_a_free_address_says_so_and_gives_back_what_it_tried() -> None:
     async def story() -> None:
         _, controller = await _begin()
-        room = window(make_network(subnet={"allocation": {"start": "10.20.0.4", "end": "10.20.0.4"}}))
+        room = windows(make_network(subnet={"allocation": {"start": "10.20.0.4", "end": "10.20.0.4"}}))
         step = action.Allocate(CLAIM, make_machine().meta, room)
         create = controller.cluster.create
         _refusing(controller, Rejected("no"))
@@ -157,7 +159,7 @@ def test_a_hardware_address_is_reserved_by_its_name() -> None:
     async def story() -> None:
         cosmos, controller = await _begin()
         claim = Claim("lan", "default", "", CLAIM.mac, reserve_mac=True)
-        await do(action.Allocate(claim, make_machine().meta, window(make_network())), controller.world)
+        await do(action.Allocate(claim, make_machine().meta, windows(make_network())), controller.world)
         assert [key.name for key, _ in cosmos.etcd.every(kinds.ADDRESS)] == ["default-mac-02-00-00-00-00-01"]
 
     run(story())

@@ -1,0 +1,193 @@
+"""Networks and security groups as the controller keeps them: members, and who is looked at again when."""
+
+import asyncio
+from collections.abc import Coroutine
+from random import Random
+from typing import Any
+
+from tests.unit.controllers.cosmos import WEB, Controller, Cosmos
+
+from drover.api import kinds
+from drover.api.kinds import Kind
+from drover.controllers import network, securitygroup, service
+from drover.controllers.gather import gather
+from drover.state.resource import Key
+
+GROUP, OTHER = Key("shop", "web-servers"), Key("shop", "balancers")
+NAMING = [{"name": "default", "securityGroups": [GROUP.name]}]
+TAKEN = {"type": "NAT", "subnets": [{"name": "v4", "cidr": "10.20.0.0/24", "gateway": "10.20.0.1"}]}
+
+
+def run(story: Coroutine[Any, Any, None]) -> None:
+    """Tell a story to its end."""
+    asyncio.run(story)
+
+
+async def _begin() -> tuple[Cosmos, Controller]:
+    cosmos = Cosmos(Random(0))
+    await cosmos.furnish()
+    for key in (GROUP, OTHER):
+        body = {"metadata": {"name": key.name, "namespace": key.namespace}, "spec": {}}
+        await cosmos.client.create(kinds.SECURITYGROUP, body)
+    return cosmos, _settled(cosmos.controllers[0])
+
+
+def _settled(controller: Controller) -> Controller:
+    """Hear of everything, and forget who was to be looked at."""
+    controller.caches.hear()
+    controller.clock += 10.0
+    for queue in controller.queues.values():
+        while (key := queue.take()) is not None:
+            queue.done(key)
+    return controller
+
+
+def _waiting(controller: Controller, kind: Kind) -> set[Key]:
+    controller.caches.hear()
+    controller.clock += 10.0
+    taken: set[Key] = set()
+    while (key := controller.queues[kind].take()) is not None:
+        taken.add(key)
+        controller.queues[kind].done(key)
+    return taken
+
+
+async def _address(cosmos: Cosmos, address: str) -> None:
+    machine = cosmos.machine()
+    assert machine is not None
+    owner = {"namespace": WEB.namespace, "name": WEB.name, "uid": machine["metadata"]["uid"]}
+    spec = {"network": "default", "address": address, "macAddress": "02:00:00:00:00:01", "virtualMachine": owner}
+    await cosmos.client.create(
+        kinds.ADDRESS, {"metadata": {"name": f"a-{address}"}, "spec": {**spec, "interface": "default"}}
+    )
+
+
+def test_a_groups_members_are_told_once() -> None:
+    async def story() -> None:
+        cosmos, controller = await _begin()
+        await cosmos.create(interfaces=NAMING)
+        await _address(cosmos, "10.20.0.5")
+        controller.caches.hear()
+        await securitygroup.reconcile(GROUP, controller.world)
+        writes = cosmos.etcd.writes
+        await securitygroup.reconcile(GROUP, controller.world)
+        await securitygroup.reconcile(Key("shop", "gone"), controller.world)
+        assert cosmos.etcd.objects[kinds.SECURITYGROUP, GROUP]["status"]["members"] == ["10.20.0.5"]
+        assert cosmos.etcd.writes == writes
+
+    run(story())
+
+
+def test_a_group_is_looked_at_when_a_machine_names_it_and_when_that_machines_address_comes() -> None:
+    async def story() -> None:
+        cosmos, controller = await _begin()
+        await cosmos.create(interfaces=NAMING)
+        assert _waiting(controller, kinds.SECURITYGROUP) == {GROUP}
+        await _address(cosmos, "10.20.0.5")
+        assert _waiting(controller, kinds.SECURITYGROUP) == {GROUP}
+
+    run(story())
+
+
+def test_a_change_of_rules_has_the_other_groups_of_the_namespace_looked_at_but_a_status_has_not() -> None:
+    async def story() -> None:
+        cosmos, controller = await _begin()
+        rules = {"rules": [{"name": "r", "from": {"securityGroups": [OTHER.name]}}]}
+        cosmos.etcd.put(kinds.SECURITYGROUP, GROUP, {**cosmos.etcd.objects[kinds.SECURITYGROUP, GROUP], "spec": rules})
+        assert _waiting(controller, kinds.SECURITYGROUP) == {GROUP, OTHER}
+        await securitygroup.reconcile(GROUP, controller.world)
+        assert _waiting(controller, kinds.SECURITYGROUP) == set()
+
+    run(story())
+
+
+def test_a_machine_is_looked_at_when_a_group_that_it_names_comes_or_goes() -> None:
+    async def story() -> None:
+        cosmos, controller = await _begin()
+        controller.world.links.refer(WEB, frozenset({("securitygroups", str(GROUP))}))
+        await cosmos.client.delete(
+            kinds.SECURITYGROUP, GROUP, uid=cosmos.etcd.objects[kinds.SECURITYGROUP, GROUP]["metadata"]["uid"]
+        )
+        assert WEB in _waiting(controller, kinds.VIRTUALMACHINE)
+
+    run(story())
+
+
+def test_machines_are_looked_at_when_their_network_is_refused_and_networks_when_one_comes() -> None:
+    async def story() -> None:
+        cosmos, controller = await _begin()
+        controller.world.links.refer(WEB, frozenset({("virtualnetworks", "second")}))
+        await cosmos.client.create(kinds.NETWORK, {"metadata": {"name": "second"}, "spec": TAKEN})
+        assert _waiting(controller, kinds.NETWORK) == {Key("", "default"), Key("", "second")}
+        await network.reconcile(Key("", "second"), controller.world)
+        assert WEB in _waiting(controller, kinds.VIRTUALMACHINE)
+        found = cosmos.etcd.objects[kinds.NETWORK, Key("", "second")]["status"]["conditions"]
+        assert [each["reason"] for each in found] == ["SubnetOverlap", "SubnetOverlap"]
+
+    run(story())
+
+
+SERVICE = Key("shop", "front")
+SELECTOR = {"drover.dev/app": "web"}
+
+
+async def _published(cosmos: Cosmos, controller: Controller) -> list[Any]:
+    """What the Service leads to after the controller has looked at it."""
+    controller.caches.hear()
+    await service.reconcile(SERVICE, controller.world)
+    found = [body for (kind, _), body in cosmos.etcd.objects.items() if kind == kinds.ENDPOINTSLICE]
+    return [ip for body in found for endpoint in body["endpoints"] for ip in endpoint["addresses"]]
+
+
+async def _front(cosmos: Cosmos) -> None:
+    """Have a Service and a running machine on a routed network."""
+    routed = {"type": "Routed", "subnets": [{"name": "v4", "cidr": "10.21.0.0/24", "gateway": "10.21.0.1"}]}
+    await cosmos.client.create(kinds.NETWORK, {"metadata": {"name": "routed"}, "spec": routed})
+    metadata = {"name": SERVICE.name, "namespace": SERVICE.namespace}
+    await cosmos.client.create(kinds.SERVICE, {"metadata": metadata, "spec": {"selector": SELECTOR}})
+    await cosmos.create(interfaces=[{"name": "lan", "network": "routed"}])
+    machine = cosmos.machine()
+    assert machine is not None
+    resolved = {"cores": 1, "memory": "1Gi", "cpuRequest": "1", "memoryRequest": "1Gi", "restartPolicy": "Always"}
+    status = {
+        "phase": "Running",
+        "addresses": [{"interface": "lan", "ip": "10.21.0.2"}],
+        "resolved": {**resolved, "terminationGracePeriodSeconds": 1, "networks": {"lan": "routed"}},
+    }
+    labelled = {**machine, "metadata": {**machine["metadata"], "labels": SELECTOR}, "status": status}
+    cosmos.etcd.put(kinds.VIRTUALMACHINE, WEB, labelled)
+
+
+def test_a_service_leads_to_the_machines_that_it_means_and_to_no_other() -> None:
+    async def story() -> None:
+        cosmos, controller = await _begin()
+        await _front(cosmos)
+        assert _waiting(controller, kinds.SERVICE) == {SERVICE}
+        assert await _published(cosmos, controller) == ["10.21.0.2"]
+        writes = cosmos.etcd.writes
+        await _published(cosmos, controller)
+        await service.reconcile(Key("shop", "gone"), controller.world)
+        assert cosmos.etcd.writes == writes
+        machine = cosmos.etcd.objects[kinds.VIRTUALMACHINE, WEB]
+        cosmos.etcd.put(kinds.VIRTUALMACHINE, WEB, {**machine, "metadata": {**machine["metadata"], "labels": {}}})
+        assert await _published(cosmos, controller) == []
+
+    run(story())
+
+
+def test_a_machine_is_looked_at_when_a_service_means_it_and_says_so() -> None:
+    async def story() -> None:
+        cosmos, controller = await _begin()
+        await _front(cosmos)
+        _settled(controller)
+        found = gather(WEB, controller.world)
+        assert found is not None
+        assert found.endpoints is not None
+        assert found.endpoints.reason == "Published"
+        front = cosmos.etcd.objects[kinds.SERVICE, SERVICE]
+        cosmos.etcd.put(kinds.SERVICE, SERVICE, {**front, "status": {"loadBalancer": {}}})
+        assert _waiting(controller, kinds.VIRTUALMACHINE) == set()
+        cosmos.etcd.put(kinds.SERVICE, SERVICE, {**front, "spec": {"selector": {"drover.dev/app": "db"}}})
+        assert _waiting(controller, kinds.VIRTUALMACHINE) == {WEB}
+
+    run(story())
