@@ -28,11 +28,14 @@ MODULES = (
     "button", "evdev", "virtio-rng", "pvpanic", "pvpanic-mmio", "pvpanic-pci",
 )  # fmt: skip
 APPLETS = (
-    "acpid", "awk", "cat", "dd", "echo", "getty", "head", "hostname", "httpd", "insmod", "ip", "kill", "login", "ls",
-    "mkdir", "mke2fs", "mount", "nslookup", "pidof", "poweroff", "printf", "ps", "reboot", "sed", "setsid", "sh",
-    "sleep", "stty", "sync", "tail", "tr", "udhcpc", "umount", "wc",
+    "acpid", "arping", "awk", "cat", "dd", "echo", "getty", "grep", "head", "hostname", "httpd", "insmod", "ip", "kill",
+    "login", "ls", "mkdir", "mke2fs", "mount", "nc", "nslookup", "pidof", "ping", "poweroff", "printf", "ps", "reboot",
+    "rm", "sed", "setsid", "sh", "sleep", "stty", "sync", "tail", "tr", "udhcpc", "umount", "wc",
 )  # fmt: skip
-COMMANDS = ("deaf", "disks", "fill", "index.cgi", "lookup", "panic", "poweroff", "read", "reboot", "uptime", "write")
+COMMANDS = (
+    "address", "deaf", "disks", "fill", "index.cgi", "lookup", "panic", "ping", "pose", "posed", "poweroff", "reach",
+    "read", "reboot", "uptime", "write",
+)  # fmt: skip
 DIRECTORIES = (
     "bin", "dev", "disk", "etc", "etc/acpi", "etc/acpi/PWRF", "lib", "lib/modules", "proc", "root", "run", "sys", "tmp",
     "www", "www/cgi-bin", "www/uptime",

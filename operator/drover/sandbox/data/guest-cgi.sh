@@ -8,7 +8,24 @@
 #   disks                           name and size in KiB of every disk
 #   deaf                            stop listening to the power button
 #   lookup?name=N                   ask the name server
+#   reach?host=H&port=P             ask a host by HTTP: "open" if it answers
+#   ping?host=H                     "answer" if it does
+#   pose?host=H&ip=I&mac=M          ping a host from another's address, with another's hardware address, and ask for it
+#                                   by ARP in the other's name; then be oneself again. "caught" when nothing came back
+#   posed                           what came of the latest pose
+#   address                         addresses of the first interface
 value() { echo "$QUERY_STRING" | tr '&' '\n' | sed -n "s/^$1=//p"; }
+heard() { ping -c 1 -W 1 ${2:+-I "$2"} "$1" >/dev/null 2>&1; }
+pose() {
+  host=$(value host) ip=$(value ip) mac=$(value mac) own=$(cat /sys/class/net/eth0/address) came=''
+  [ -n "$ip" ] && ip address add "$ip/32" dev eth0
+  [ -n "$mac" ] && ip link set eth0 address "$mac"
+  heard "$host" "$ip" && came="$came ping"
+  arping -q -c 1 -w 1 -I eth0 ${ip:+-s "$ip"} "$host" && came="$came arp"
+  [ -n "$mac" ] && ip link set eth0 address "$own"
+  [ -n "$ip" ] && ip address delete "$ip/32" dev eth0
+  echo "${came:-caught}" >/tmp/posed
+}
 later() { (sleep 0.2; "$@") </dev/null >/dev/null 2>&1 & }
 down() { /etc/down; "$1" -f; }
 
@@ -27,6 +44,11 @@ case "$name" in
   write) value text | dd of="$place" bs=512 seek="$skip" conv=notrunc,fsync 2>/dev/null && echo written ;;
   read) dd if="$place" bs=512 skip="$skip" count=1 2>/dev/null | tr -d '\0' | head -n 1 ;;
   deaf) kill "$(pidof acpid)" && echo deaf ;;
+  reach) printf 'GET / HTTP/1.0\r\n\r\n' | nc -w 2 "$(value host)" "$(value port)" 2>/dev/null | grep -q HTTP && echo open || echo closed ;;
+  ping) heard "$(value host)" && echo answer || echo silence ;;
+  pose) rm -f /tmp/posed; later pose; echo posing ;;
+  posed) cat /tmp/posed 2>/dev/null ;;
+  address) ip address show dev eth0 ;;
   lookup) nslookup "$(value name)" 2>&1 ;;
   disks) awk '$4 ~ /^[sv]d/ {print $4, $3}' /proc/partitions ;;
 esac
