@@ -36,6 +36,12 @@ def pool(name: str = "fast", **spec: Any) -> Body:
     return body("StoragePool", name, {"type": "Directory", "directory": {"path": "/var/lib/drover/fast"}} | spec)
 
 
+def plugin(**fields: Any) -> Body:
+    """Write a plugin; a field given as None is left out."""
+    spec = {"version": "1", "template": {"cpu": {"cores": 1}}} | fields
+    return body("Plugin", "nginx", {name: value for name, value in spec.items() if value is not None})
+
+
 def volume(name: str = "data", **spec: Any) -> Body:
     """Write a blank volume."""
     return body("StorageVolume", name, {"size": "2Gi"} | spec)

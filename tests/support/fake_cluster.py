@@ -9,8 +9,9 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from drover.api.kinds import ENDPOINTSLICE, POD, Kind
+from drover.api.kinds import ENDPOINTSLICE, POD, TOKEN_REVIEW, Kind
 from drover.kube.client import Listing
+from drover.kube.connection import Endpoint
 from drover.kube.errors import AlreadyExists, Conflict
 from drover.state.resource import Body, Key, Meta, read_meta
 
@@ -34,6 +35,8 @@ class Etcd:
     made: int = 0
     writes: int = 0
     """Mutating calls."""
+    tokens: dict[str, Object] = field(default_factory=dict)
+    """Whom each token stands for, as the status of its review."""
 
     def put(self, kind: Kind, key: Key, body: Object) -> Object:
         """Store a new version."""
@@ -89,6 +92,7 @@ class FakeCluster:
     def __init__(self, etcd: Etcd, gate: Gate = open_gate) -> None:
         self.etcd = etcd
         self.gate = gate
+        self.endpoint = Endpoint("https://server")
         self.moment = START
         self._written: list[Callable[[Kind, Body], None]] = []
 
@@ -117,6 +121,8 @@ class FakeCluster:
 
     async def create(self, kind: Kind, body: Body) -> Body:
         await self._begin()
+        if kind == TOKEN_REVIEW:
+            return {**body, "status": self.etcd.tokens.get(body["spec"]["token"], {"authenticated": False})}
         key = Key(body["metadata"].get("namespace", ""), body["metadata"]["name"])
         if (kind, key) in self.etcd.objects:
             raise AlreadyExists(f"{key} already exists")

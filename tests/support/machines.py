@@ -9,6 +9,7 @@ from drover.api.domain import DomainSpec, DomainStatus
 from drover.api.hypervisor import HypervisorSpec, HypervisorStatus
 from drover.api.image import VirtualMachineImageSpec, VirtualMachineImageStatus
 from drover.api.network import VirtualNetworkSpec, VirtualNetworkStatus
+from drover.api.plugin import PluginSpec, PluginStatus
 from drover.api.pool import StoragePoolSpec, StoragePoolStatus
 from drover.api.securitygroup import SecurityGroupSpec, SecurityGroupStatus
 from drover.api.virtualmachine import VirtualMachineSpec, VirtualMachineStatus
@@ -17,6 +18,7 @@ from drover.planning import names
 from drover.planning.catalog import Catalog
 from drover.planning.found import Found
 from drover.planning.node import Lost
+from drover.planning.plugin import present, revision_name
 from drover.planning.resolve import Policy
 from drover.planning.view import (
     AddressView,
@@ -25,13 +27,15 @@ from drover.planning.view import (
     ImageView,
     MachineView,
     NetworkView,
+    PluginView,
     PoolView,
     SecurityGroupView,
     View,
     VolumeView,
 )
 from drover.state.pod import Pod
-from drover.state.resource import Key, Meta
+from drover.state.resource import Key, Meta, pack_model
+from drover.state.revision import Revision
 
 NOW = "2026-11-21T12:00:00Z"
 SHOP = "shop"
@@ -177,6 +181,22 @@ def make_image(name: str = "debian", namespace: str = SHOP, status: Any = None, 
         VirtualMachineImageSpec.model_validate({field: value for field, value in content.items() if value}),
         VirtualMachineImageStatus.model_validate(status or {}),
     )
+
+
+def make_plugin(meta: Mapping[str, Any] | None = None, status: Any = None, **spec: Any) -> PluginView:
+    """A plugin that everybody may use, whose present revision is written down."""
+    marks = {"finalizers": (names.FINALIZER_PLUGIN,)} | dict(meta or {})
+    content = {"allowedNamespaces": {"from": "All"}, "template": {"cpu": {"cores": 2}}} | spec
+    parsed = PluginSpec.model_validate(content)
+    found = View(make_meta("nginx", "library", **marks), parsed, PluginStatus())
+    told = {"revision": revision_name(found)} if status is None else status
+    return replace(found, status=PluginStatus.model_validate(told))
+
+
+def make_revision(plugin: PluginView, number: int = 1, name: str = "") -> Revision:
+    """What a plugin is now, written down."""
+    meta = make_meta(name or revision_name(plugin), "library", owner=plugin.meta.uid)
+    return Revision(meta, number, pack_model(present(plugin)))
 
 
 def make_kernel(name: str = "tiny", **kernel: Any) -> ImageView:

@@ -155,7 +155,7 @@ NodeLabels = Annotated[
 ]
 """Labels that a node must have."""
 Quantity = Annotated[
-    int | Annotated[str, Field(max_length=32, pattern=QUANTITY)],
+    Annotated[int, Field(strict=True)] | Annotated[str, Field(max_length=32, pattern=QUANTITY)],
     Field(
         json_schema_extra={
             "x-kubernetes-int-or-string": True,

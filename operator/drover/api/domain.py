@@ -23,6 +23,7 @@ from drover.api.base import (
     rule,
     rules,
 )
+from drover.api.cloudinit import AuthorizedKeys, EnvironmentVariable, SecretKey, SeedText
 from drover.api.probe import ReadinessProbe
 from drover.api.virtualmachine import AddressMode, InterfaceModel, LastStop, LinkState, PowerState, RestartPolicy
 
@@ -122,6 +123,43 @@ class DomainInterface(Model):
     """SecurityGroups of the Domain's namespace whose rules it obeys; none: all may pass."""
 
 
+class DomainPlugin(Model):
+    """The plugin that the machine inherits from."""
+
+    name: Reference
+    """namespace/name of the Plugin."""
+    revision: ObjectName
+    """ControllerRevision of it, in its namespace, that the machine is pinned to."""
+
+
+class DomainText(Model):
+    """A text of the seed: as it is, or in a Secret that the controller hands to the node of this Domain alone."""
+
+    inline: SeedText | None = None
+    """The text."""
+    secret: SecretKey | None = None
+    """Where it is kept, in the Domain's namespace."""
+
+
+class DomainSeed(Model):
+    """What the guest is told at its first boot; nothing secret stands in it."""
+
+    hostname: Label
+    """Host name."""
+    ssh_authorized_keys: AuthorizedKeys = []
+    """Public keys of the default user."""
+    user_data: DomainText | None = None
+    """User data."""
+    network_data: DomainText | None = None
+    """Network configuration."""
+    meta_data: DomainText | None = None
+    """More metadata."""
+    entrypoint: Annotated[list[Annotated[str, Field(max_length=4096)]], Field(max_length=64)] = []
+    """Command of the plugin's workload."""
+    env: Annotated[list[EnvironmentVariable], Field(max_length=128, json_schema_extra=keyed("name"))] = []
+    """Environment of the plugin's workload."""
+
+
 class DomainSpec(Model):
     """What the node is to make true."""
 
@@ -159,6 +197,10 @@ class DomainSpec(Model):
     """Disks, at the next start."""
     interfaces: Annotated[list[DomainInterface], Field(max_length=8, json_schema_extra=keyed("name"))] = []
     """Interfaces, at the next start."""
+    plugin: DomainPlugin | None = None
+    """Plugin and the revision of it that the machine is pinned to."""
+    seed: DomainSeed | None = None
+    """What the guest is told at its first boot, at the next start; absent: no seed disk."""
     readiness_probe: ReadinessProbe | None = None
     """How to find out that the guest serves."""
 
@@ -179,6 +221,10 @@ class LiveMachine(Model):
     """Its interfaces, each as name, network, hardware address, IP addresses with a comma between, and the model unless it is VirtIO."""
     kernel: Annotated[str, Field(max_length=8192)] = ""
     """Image and arguments of its kernel."""
+    seed: Word = ""
+    """Digest of what its seed was made from, Secrets by name only."""
+    plugin: Word = ""
+    """Revision of its plugin."""
 
 
 class VolumeFact(Model):

@@ -2,7 +2,19 @@
 
 from dataclasses import dataclass, field
 
-from drover.api import address, domain, hypervisor, image, kinds, network, pool, securitygroup, virtualmachine, volume
+from drover.api import (
+    address,
+    domain,
+    hypervisor,
+    image,
+    kinds,
+    network,
+    plugin,
+    pool,
+    securitygroup,
+    virtualmachine,
+    volume,
+)
 from drover.api.base import Model, rule
 
 
@@ -61,6 +73,7 @@ DEFINITIONS = (
             Column("IP", ".status.addresses[0].ip"),
             Column("CPU", ".status.resolved.cores", "integer"),
             Column("Memory", ".status.resolved.memory"),
+            Column("Plugin", ".spec.plugin", wide=True),
             Column("Restarts", ".status.restarts", "integer", wide=True),
             Column("Started", ".status.startTimeline.started", "date", wide=True),
             Column("Message", '.status.conditions[?(@.type=="Ready")].message', wide=True),
@@ -83,6 +96,23 @@ DEFINITIONS = (
             AGE,
         ),
         selectable=(".spec.nodeName",),
+    ),
+    Definition(
+        kinds.PLUGIN,
+        "Plugin is a packaged workload: values that machines which name it inherit.",
+        plugin.PluginSpec,
+        plugin.PluginStatus,
+        "plugin",
+        (
+            Column("Version", ".spec.version"),
+            Column("State", ".spec.state"),
+            READY,
+            Column("In use", ".status.inUseCount", "integer"),
+            Column("Revision", ".status.revision", wide=True),
+            Column("Description", ".spec.description", wide=True),
+            AGE,
+        ),
+        root_rules=(short_label(52),),
     ),
     Definition(
         kinds.IMAGE,

@@ -29,7 +29,8 @@ from drover.api.base import (
     rules,
     same,
 )
-from drover.api.probe import ReadinessProbe
+from drover.api.cloudinit import CloudInit
+from drover.api.probe import ReadinessProbe, asks_somebody
 from drover.api.scheduling import AffinityData, SpreadData, TolerationData
 
 PowerState = Literal["Running", "Paused", "Hibernated", "Stopped"]
@@ -84,11 +85,6 @@ class Disk(Model):
             rule(
                 "!has(self.volume) || !(has(self.image) || has(self.size) || has(self.pool) || has(self.reclaimPolicy))",
                 "'disk ' + self.name + ': volume takes an existing disk as it is; image, size, pool and reclaimPolicy are not allowed beside it'",
-                dynamic=True,
-            ),
-            rule(
-                "has(self.volume) || has(self.image) || has(self.size)",
-                "'disk ' + self.name + ': one of image, size or volume is required'",
                 dynamic=True,
             ),
             _kept("image"),
@@ -161,11 +157,22 @@ def _distinct(items: str, field: str) -> dict[str, str]:
     )
 
 
+_SOURCED = "has(disk.volume) || has(disk.image) || has(disk.size)"
+
+
 class VirtualMachineSpec(Model):
     """What the machine should be."""
 
     model_config = ConfigDict(
         json_schema_extra=rules(
+            rule(
+                f"has(self.plugin) || !has(self.disks) || self.disks.all(disk, {_SOURCED})",
+                # The last filter tells the cost estimator that it is a short text.
+                f"'one of image, size or volume is required of disk ' + self.disks.filter(disk, !({_SOURCED})).map(disk, disk.name).filter(name, name.size() > 0)[0]",
+                dynamic=True,
+                path=".disks",
+            ),
+            asks_somebody("has(self.plugin)"),
             _distinct("disks", "volume"),
             _distinct("interfaces", "address"),
             _distinct("interfaces", "macAddress"),
@@ -182,6 +189,8 @@ class VirtualMachineSpec(Model):
     """What a drain or another eviction from its node does: Stop (default) shuts the guest down, to start on another node or once this one is back; Block refuses it while the guest is on. Live."""
     deletion_protection: DeletionProtection | None = None
     """Enabled refuses to delete the machine; default Disabled. Live."""
+    plugin: Reference | None = None
+    """Plugin whose values are inherited where this spec gives none; the machine keeps the revision it started with until it is restarted on request."""
     cpu: CPU | None = None
     """Processors."""
     memory: Memory | None = None
@@ -192,6 +201,8 @@ class VirtualMachineSpec(Model):
     """Disks in boot order. Removing an entry only detaches: the volume stays and comes back with an entry of that name. Applies at the next start."""
     interfaces: Annotated[list[Interface], Field(max_length=8, json_schema_extra=keyed("name"))] | None = None
     """Network interfaces; absent: one, called default, on the default network; empty: none."""
+    cloud_init: CloudInit | None = None
+    """What cloud-init in the guest is told by a NoCloud seed disk; absent: no seed, unless the plugin gives one."""
     readiness_probe: ReadinessProbe | None = None
     """How the agent finds out that the guest serves; gates GuestReady. Absent: a running guest counts as ready. Live."""
     node_selector: NodeLabels | None = None
@@ -219,6 +230,51 @@ class GuestAddress(Model):
     """Hardware address, kept for the machine's life."""
 
 
+class ResolvedDisk(Model):
+    """One disk as it will be."""
+
+    name: ShortName
+    """Name of the disk."""
+    volume: ObjectName
+    """StorageVolume behind it."""
+    pool: Word | None = None
+    """Pool of the volume."""
+    image: Word | None = None
+    """namespace/name of the image it starts from."""
+    size: Word | None = None
+    """Capacity; absent: the image's."""
+    reclaim_policy: ReclaimPolicy
+    """What becomes of the volume when the machine is deleted."""
+
+
+class ResolvedInterface(Model):
+    """One interface as it will be."""
+
+    name: ShortName
+    """Name of the interface."""
+    network: Word | None = None
+    """VirtualNetwork it is plugged into."""
+
+
+class ResolvedSeed(Model):
+    """What the guest is told at its first boot; texts only by where they come from."""
+
+    hostname: Word
+    """Host name."""
+    ssh_authorized_keys: int
+    """Number of public keys."""
+    user_data: Word | None = None
+    """Inline, or Secret <name>/<key>."""
+    network_data: Word | None = None
+    """Inline, or Secret <name>/<key>."""
+    meta_data: Word | None = None
+    """Inline, or Secret <name>/<key>."""
+    entrypoint: Prose | None = None
+    """Command of the plugin's workload."""
+    env: Annotated[list[Word], Field(max_length=128)] | None = None
+    """Names of the workload's environment variables."""
+
+
 class ResolvedMachine(Model):
     """The effective spec: what the machine gets at its next start."""
 
@@ -238,6 +294,22 @@ class ResolvedMachine(Model):
     """Pool of each new disk."""
     networks: Annotated[dict[str, Word], Field(max_length=16)] | None = None
     """Network of each interface."""
+    plugin: Word | None = None
+    """namespace/name of the plugin whose values are inherited."""
+    plugin_revision: Word | None = None
+    """Revision of it that the machine is made of."""
+    kernel_image: Word | None = None
+    """namespace/name of the image whose kernel boots."""
+    kernel_arguments: Prose | None = None
+    """Kernel command line; absent: the image's."""
+    disks: Annotated[list[ResolvedDisk], Field(max_length=16, json_schema_extra=keyed("name"))] | None = None
+    """Disks in boot order."""
+    interfaces: Annotated[list[ResolvedInterface], Field(max_length=8, json_schema_extra=keyed("name"))] | None = None
+    """Network interfaces."""
+    readiness_probe: ReadinessProbe | None = None
+    """Effective readiness probe."""
+    seed: ResolvedSeed | None = None
+    """What the guest is told at its first boot."""
 
 
 class PendingChange(Model):

@@ -58,6 +58,16 @@ def wanted(machine: str, namespace: str, spec: VirtualMachineSpec) -> Names:
     )
 
 
+def union(one: Names, other: Names) -> Names:
+    """Put two collections together."""
+    return Names(
+        images=one.images | other.images,
+        pools=one.pools | other.pools,
+        networks=one.networks | other.networks,
+        volumes=one.volumes | other.volumes,
+    )
+
+
 def claims(spec: VirtualMachineSpec, default_network: str) -> frozenset[str]:
     """Names of the allocations that a spec asks for by address or hardware address."""
     asked = [(interface.network or default_network, interface) for interface in spec.interfaces or []]

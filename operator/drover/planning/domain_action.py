@@ -57,6 +57,11 @@ class SetInterfaces:
 
 
 @dataclass(frozen=True, slots=True)
+class WriteSeed:
+    """Have the disk from which the guest learns at its first boot."""
+
+
+@dataclass(frozen=True, slots=True)
 class Define:
     """Make libvirt know the guest, with this record, without starting it."""
 
@@ -143,6 +148,7 @@ DomainAction = (
     | WriteLease
     | RemoveLease
     | SetInterfaces
+    | WriteSeed
     | Define
     | Launch
     | Restore
@@ -158,7 +164,7 @@ DomainAction = (
     | ReleaseDomain
 )
 
-VOLUMES = (FetchImages, EnsurePool, EnsureVolume)
+VOLUMES = (FetchImages, EnsurePool, EnsureVolume, WriteSeed)
 NETWORK = (EnsureNetwork, WriteLease, SetInterfaces)
 
 

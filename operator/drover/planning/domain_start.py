@@ -18,6 +18,7 @@ from drover.planning.domain_action import (
     TakeTurn,
     WriteLease,
     WriteRecord,
+    WriteSeed,
 )
 from drover.planning.domain_seen import ROOM_CHECK, Decision, Seen, differs, note, restart_requested
 from drover.planning.record import Cause, Moment, Terms
@@ -117,6 +118,7 @@ def preparations(spec: DomainSpec) -> tuple[DomainAction, ...]:
         *(EnsureNetwork(network) for network in networks),
         *(WriteLease(interface) for interface in spec.interfaces),
         *((SetInterfaces(),) if networks else ()),
+        *((WriteSeed(),) if spec.seed else ()),
     )
 
 

@@ -28,7 +28,7 @@ ARGUMENTS = "console=ttyS0"
 
 @dataclass(frozen=True, slots=True)
 class Parts:
-    """What a Domain's spec is made of, all of it there."""
+    """What a Domain's spec is made of; what is not there yet stays empty, for the preview of a change."""
 
     machine: Meta
     effective: Effective
@@ -60,6 +60,8 @@ def build(parts: Parts, *, node: str, epoch: int, wish: Wish, before: DomainSpec
         kernel=_kernel(parts, before),
         disks=[_disk(disk, parts, before) for disk in effective.disks],
         interfaces=[_interface(each, parts) for each in effective.interfaces],
+        plugin=effective.plugin,
+        seed=effective.seed,
         readiness_probe=effective.probe,
     )
     return power.apply(spec, wish)
@@ -102,11 +104,11 @@ def _kernel(parts: Parts, before: DomainSpec | None) -> DomainKernel | None:
 
 
 def _disk(disk: EffectiveDisk, parts: Parts, before: DomainSpec | None) -> DomainDisk:
-    volume = parts.catalog.volumes[disk.volume]
+    volume = parts.catalog.volumes.get(disk.volume)
     return DomainDisk(
         name=disk.name,
         volume=disk.volume,
-        volume_uid=volume.meta.uid,
+        volume_uid=volume.meta.uid if volume else "",
         pool=disk.pool,
         size_bytes=disk.size,
         image=_image(disk, parts, before),
@@ -124,7 +126,8 @@ def _image(disk: EffectiveDisk, parts: Parts, before: DomainSpec | None) -> Doma
 
 
 def _interface(interface: EffectiveInterface, parts: Parts) -> DomainInterface:
-    found = [(family, parts.held[interface.name, family].spec) for family in interface.families]
+    held = ((family, parts.held.get((interface.name, family))) for family in interface.families)
+    found = [(family, each.spec) for family, each in held if each]
     addresses = {family: spec.address or "" for family, spec in found}
     allocated = next((spec.mac_address for _, spec in found), names.mac(parts.machine.uid, interface.name))
     return DomainInterface(

@@ -3,11 +3,13 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
+from drover.api.virtualmachine import VirtualMachineSpec
 from drover.planning import anchor, node, power, references
 from drover.planning.address import Allotment, Held, allot
 from drover.planning.adoption import NOTHING, Adoption, Left, adopt
 from drover.planning.catalog import Catalog
 from drover.planning.conditions import Finding
+from drover.planning.inheritance import Inheritance
 from drover.planning.node import Lost
 from drover.planning.resolve import Effective, Policy, resolve
 from drover.planning.skew import Skew
@@ -22,6 +24,7 @@ class Found:
     """A machine, what was made for it, and what its spec refers to."""
 
     machine: MachineView
+    """Its spec is laid over its plugin's revision already."""
     catalog: Catalog
     policy: Policy
     domains: tuple[DomainView, ...] = ()
@@ -50,6 +53,10 @@ class Found:
     """Whether the definition of machines is being removed, and this one only with it."""
     closing: bool = False
     """Whether its namespace is being deleted, so that nothing can be created."""
+    inherited: Inheritance | None = None
+    """What it takes from its plugin."""
+    latest: tuple[VirtualMachineSpec, Inheritance] | None = None
+    """Spec and inheritance that a restart on request would bring, when that is another revision."""
     trouble: Finding | None = None
     """What the API server refused when it was last asked."""
 
@@ -80,6 +87,8 @@ class Situation:
 
     found: Found
     effective: Effective
+    latest: Effective
+    """The same as a restart on request would bring it."""
     accepted: Finding
     provision: Provision
     allotment: Allotment
@@ -137,6 +146,12 @@ class Situation:
         return bool(self.domain and self.anchor and anchor.holds(self.anchor, self.domain.spec.node_name))
 
     @property
+    def renews(self) -> bool:
+        """Whether the next start is to bring another revision of its plugin."""
+        pin, before = self.effective.plugin, self.domain.spec.plugin if self.domain else None
+        return before is not None and pin is not None and pin != before
+
+    @property
     def held(self) -> Held:
         """Allocations by interface and family."""
         return self.allotment.held
@@ -146,7 +161,7 @@ def assess(found: Found) -> Situation:
     """Take in what was found."""
     machine, catalog = found.machine, found.catalog
     meta = machine.meta
-    effective = resolve(meta.key.name, machine.spec, catalog, found.policy)
+    effective = resolve(meta.key.name, machine.spec, catalog, found.policy, found.inherited)
     present = [domain for domain in found.domains if not found.is_left(domain)]
     domain = present[-1] if present else None
     provided = provision(meta.uid, effective, catalog, found.domains)
@@ -158,7 +173,8 @@ def assess(found: Found) -> Situation:
     return Situation(
         found=found,
         effective=effective,
-        accepted=_refused(found, "Accepted") or references.accepted(effective, catalog),
+        latest=_latest(found) or effective,
+        accepted=_refused(found, "Accepted") or _disinherited(found) or references.accepted(effective, catalog),
         provision=provided,
         allotment=allotted,
         blocked=adoption.blocked or provided.blocked or _network_blocked(meta.uid, effective, catalog, allotted),
@@ -207,6 +223,17 @@ def _present(machine: MachineView, domain: DomainView | None) -> frozenset[str]:
     if domain:
         return frozenset(ip for each in domain.spec.interfaces for ip in (each.ip, each.ipv6))
     return frozenset(ip for each in machine.status.addresses or [] for ip in (each.ip, each.ipv6) if ip)
+
+
+def _latest(found: Found) -> Effective | None:
+    if found.latest is None:
+        return None
+    spec, inherited = found.latest
+    return resolve(found.machine.meta.key.name, spec, found.catalog, found.policy, inherited)
+
+
+def _disinherited(found: Found) -> Finding | None:
+    return found.inherited.problem if found.inherited else None
 
 
 def _refused(found: Found, kind: str) -> Finding | None:

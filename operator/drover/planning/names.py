@@ -11,7 +11,11 @@ FINALIZER_AGENT = "drover.dev/agent"
 """On a Domain: the node's agent has a guest to clear away."""
 FINALIZER_VOLUME = "drover.dev/volume"
 """On a StorageVolume: a node holds its data, or a Domain names it."""
+FINALIZER_PLUGIN = "drover.dev/plugin"
+"""On a Plugin: machines use it."""
 
+LABEL_PLUGIN = "drover.dev/plugin"
+"""On a ControllerRevision: the Plugin whose revision it is."""
 LABEL_MACHINE = "drover.dev/virtualmachine"
 """On pods, volumes and Domains of a machine; for people and selectors, never for ownership."""
 
@@ -59,6 +63,11 @@ def mac(uid: str, interface: str, attempt: int = 0) -> str:
     """Hardware address derived from the machine and its interface: stable, local, unicast."""
     digest = hashlib.sha256(f"{uid}/{interface}/{attempt}".encode()).digest()
     return ":".join(f"{byte:02x}" for byte in b"\x02" + digest[:5])
+
+
+def revision(plugin: str, content: bytes) -> str:
+    """Name of the revision of a plugin that holds `content`."""
+    return f"{plugin}-{hashlib.sha256(content).hexdigest()[:10]}"
 
 
 def libvirt(namespace: str, machine: str) -> str:

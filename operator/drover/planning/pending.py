@@ -34,3 +34,5 @@ def _pairs(present: LiveMachine, next_: LiveMachine) -> Iterator[tuple[str, str,
     yield "spec.disks", ", ".join(present.disks), ", ".join(next_.disks)
     yield "spec.interfaces", ", ".join(present.interfaces), ", ".join(next_.interfaces)
     yield "spec.kernel", present.kernel, next_.kernel
+    yield "spec.cloudInit", present.seed, next_.seed
+    yield "spec.plugin", present.plugin, next_.plugin

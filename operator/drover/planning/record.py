@@ -10,6 +10,7 @@ from typing import Literal
 
 from drover.api.domain import DomainInterface, DomainSpec, DomainStatus, DomainTimeline, LiveMachine
 from drover.api.virtualmachine import LastStop
+from drover.planning import seed
 from drover.planning.restart import BackOff, by_itself, restarts
 from drover.planning.times import micro, stamp
 from drover.state.guest import Record, Stopping
@@ -157,4 +158,6 @@ def live_machine(spec: DomainSpec) -> LiveMachine:
         disks=[f"{disk.name} {disk.volume} {disk.size_bytes or ''}".rstrip() for disk in spec.disks],
         interfaces=[_live_interface(each) for each in spec.interfaces],
         kernel=f"{kernel.image} {kernel.arguments}".strip() if kernel else "",
+        seed=seed.digest(spec.seed),
+        plugin=spec.plugin.revision if spec.plugin else "",
     )

@@ -3,6 +3,8 @@
 from collections.abc import Callable, Container, Iterator, Mapping
 from typing import Any
 
+from drover.api.sharing import AllowedNamespaces
+from drover.planning import seed
 from drover.planning.address import FAMILIES, family_of, number, windows
 from drover.planning.catalog import Catalog
 from drover.planning.conditions import Finding, find
@@ -15,7 +17,12 @@ Problem = tuple[str, str]
 
 def accepted(effective: Effective, catalog: Catalog) -> Finding:
     """Find out whether the machine can be made as its spec stands; the first problem is the reason, all are named."""
-    problems = [*_disks(effective, catalog), *_kernel(effective, catalog), *_interfaces(effective, catalog)]
+    problems = [
+        *_spec(effective),
+        *_disks(effective, catalog),
+        *_kernel(effective, catalog),
+        *_interfaces(effective, catalog),
+    ]
     if not problems:
         return Finding("Accepted", "True", "Accepted")
     return Finding("Accepted", "False", problems[0][0], "; ".join(message for _, message in problems))
@@ -23,8 +30,12 @@ def accepted(effective: Effective, catalog: Catalog) -> Finding:
 
 def allows(image: ImageView, namespace: str, labels: Mapping[str, str]) -> bool:
     """Tell whether machines of a namespace with these labels may use an image."""
-    sharing = image.spec.allowed_namespaces
-    if namespace == image.meta.key.namespace or (sharing and sharing.from_ == "All"):
+    return shares(image.meta.key.namespace, image.spec.allowed_namespaces, namespace, labels)
+
+
+def shares(owner: str, sharing: AllowedNamespaces | None, namespace: str, labels: Mapping[str, str]) -> bool:
+    """Tell whether what is in namespace `owner` is shared with a namespace that has these labels."""
+    if namespace == owner or (sharing and sharing.from_ == "All"):
         return True
     return sharing is not None and sharing.from_ == "Selector" and selects(sharing.selector or {}, labels)
 
@@ -47,6 +58,13 @@ def _matches(expression: Mapping[str, Any], labels: Mapping[str, str]) -> bool:
     operator = OPERATORS.get(str(expression.get("operator")))
     value = labels.get(str(expression.get("key")))
     return operator is not None and operator(value, expression.get("values") or ())
+
+
+def _spec(effective: Effective) -> Iterator[Problem]:
+    for gap in effective.gaps:
+        yield "InvalidSpec", gap
+    for fault in seed.faults(effective.seed):
+        yield "InvalidCloudInit", fault
 
 
 def _disks(effective: Effective, catalog: Catalog) -> Iterator[Problem]:

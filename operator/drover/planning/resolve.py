@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import Literal
 
+from drover.api.domain import DomainPlugin, DomainSeed
 from drover.api.network import LAYER_MTU
 from drover.api.probe import ReadinessProbe
 from drover.api.virtualmachine import (
@@ -12,12 +13,16 @@ from drover.api.virtualmachine import (
     Interface,
     InterfaceModel,
     LinkState,
+    ResolvedDisk,
+    ResolvedInterface,
     ResolvedMachine,
     RestartPolicy,
     VirtualMachineSpec,
 )
-from drover.planning import names, quantity
+from drover.planning import names, quantity, seed
 from drover.planning.catalog import Catalog
+from drover.planning.inheritance import Inheritance
+from drover.planning.merge import gaps
 from drover.planning.view import NetworkView
 
 MIB = 1 << 20
@@ -102,10 +107,21 @@ class Effective:
     """namespace/name of the image whose kernel boots, empty for the boot loader of the first disk."""
     kernel_arguments: str | None
     probe: ReadinessProbe | None
+    plugin: DomainPlugin | None = None
+    """Revision that it is made of."""
+    seed: DomainSeed | None = None
+    """What its guest is told at its first boot."""
+    gaps: tuple[str, ...] = ()
+    """What neither machine nor plugin gives although it must be there."""
 
 
-def resolve(machine: str, spec: VirtualMachineSpec, catalog: Catalog, policy: Policy) -> Effective:
-    """Fill in what the spec leaves open; what cannot be filled in stays empty and is for `references` to tell."""
+def resolve(
+    machine: str, spec: VirtualMachineSpec, catalog: Catalog, policy: Policy, inherited: Inheritance | None = None
+) -> Effective:
+    """Fill in what the spec, laid over its plugin's, leaves open.
+
+    What cannot be filled in stays empty and is for `references` to tell.
+    """
     cores = (spec.cpu and spec.cpu.cores) or 1
     memory = quantity.whole(spec.memory.size) if spec.memory and spec.memory.size is not None else MEMORY
     asked = spec.cpu.request if spec.cpu else None
@@ -123,6 +139,9 @@ def resolve(machine: str, spec: VirtualMachineSpec, catalog: Catalog, policy: Po
         kernel_image=_kernel_image(spec, disks, catalog),
         kernel_arguments=spec.kernel.arguments if spec.kernel else None,
         probe=spec.readiness_probe,
+        plugin=inherited.pin if inherited else None,
+        seed=seed.seed(machine, spec.cloud_init, inherited.workload if inherited else None),
+        gaps=tuple(gaps(spec)) if inherited else (),
     )
 
 
@@ -147,6 +166,26 @@ def shown(effective: Effective) -> ResolvedMachine:
         termination_grace_period_seconds=effective.grace,
         pools={disk.name: disk.pool for disk in effective.disks if disk.pool} or None,
         networks={each.name: each.network for each in effective.interfaces if each.network} or None,
+        plugin=effective.plugin.name if effective.plugin else None,
+        plugin_revision=effective.plugin.revision if effective.plugin else None,
+        kernel_image=effective.kernel_image or None,
+        kernel_arguments=effective.kernel_arguments,
+        disks=[_shown_disk(disk) for disk in effective.disks] or None,
+        interfaces=[ResolvedInterface(name=each.name, network=each.network or None) for each in effective.interfaces]
+        or None,
+        readiness_probe=effective.probe,
+        seed=seed.shown(effective.seed),
+    )
+
+
+def _shown_disk(disk: EffectiveDisk) -> ResolvedDisk:
+    return ResolvedDisk(
+        name=disk.name,
+        volume=disk.volume,
+        pool=disk.pool or None,
+        image=disk.image or None,
+        size=None if disk.size is None else quantity.binary(disk.size),
+        reclaim_policy="Retain" if disk.retain else "Delete",
     )
 
 

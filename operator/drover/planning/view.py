@@ -10,6 +10,7 @@ from drover.api.domain import DomainSpec, DomainStatus
 from drover.api.hypervisor import HypervisorSpec, HypervisorStatus
 from drover.api.image import VirtualMachineImageSpec, VirtualMachineImageStatus
 from drover.api.network import VirtualNetworkSpec, VirtualNetworkStatus
+from drover.api.plugin import PluginSpec, PluginStatus
 from drover.api.pool import StoragePoolSpec, StoragePoolStatus
 from drover.api.securitygroup import SecurityGroupSpec, SecurityGroupStatus
 from drover.api.virtualmachine import VirtualMachineSpec, VirtualMachineStatus
@@ -31,6 +32,7 @@ class View(Generic[S, T]):
 
 MachineView = View[VirtualMachineSpec, VirtualMachineStatus]
 DomainView = View[DomainSpec, DomainStatus]
+PluginView = View[PluginSpec, PluginStatus]
 ImageView = View[VirtualMachineImageSpec, VirtualMachineImageStatus]
 VolumeView = View[StorageVolumeSpec, StorageVolumeStatus]
 PoolView = View[StoragePoolSpec, StoragePoolStatus]

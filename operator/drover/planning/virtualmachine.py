@@ -179,6 +179,9 @@ def _next_spec(situation: Situation, domain: DomainView) -> DomainSpec:
     held = situation.holding and (fit or not power.is_off(domain))
     wish = power.wish(situation.machine, domain, held=held, evicted=evicted)
     starting = situation.wants and situation.holding
+    if starting and situation.renews and situation.sound and not situation.complete:
+        # The restart that brings another revision waits for what that needs, or it would start the old one.
+        return domain.spec
     # Of a machine that is off nothing is in flight: a disk that was taken from it is free for others at once.
     idle = situation.at_rest and domain.status.state == "Stopped"
     if not (situation.complete and (starting or idle)):

@@ -214,7 +214,7 @@ def _next_spec(situation: Situation) -> DomainSpec | None:
     if domain is None or not situation.complete:
         return None
     found = situation.found
-    parts = Parts(found.machine.meta, situation.effective, found.catalog, situation.held)
+    parts = Parts(found.machine.meta, situation.latest, found.catalog, situation.held)
     wish = power.first_wish(found.machine)
     return domainspec.build(parts, node=domain.spec.node_name, epoch=domain.spec.epoch, wish=wish)
 

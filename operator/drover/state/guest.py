@@ -152,6 +152,8 @@ class Files:
     log: PurePosixPath
     """Serial output."""
     kernel: Kernel | None = None
+    seed: PurePosixPath | None = None
+    """Disk that cloud-init reads."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,6 +5,7 @@ from drover.api.domain import DomainSpec, DomainStatus
 from drover.api.hypervisor import HypervisorSpec, HypervisorStatus
 from drover.api.image import VirtualMachineImageSpec, VirtualMachineImageStatus
 from drover.api.network import VirtualNetworkSpec, VirtualNetworkStatus
+from drover.api.plugin import PluginSpec, PluginStatus
 from drover.api.pool import StoragePoolSpec, StoragePoolStatus
 from drover.api.securitygroup import SecurityGroupSpec, SecurityGroupStatus
 from drover.api.virtualmachine import VirtualMachineSpec, VirtualMachineStatus
@@ -13,6 +14,7 @@ from drover.state.resource import Body, Resource, read_resource
 
 Machine = Resource[VirtualMachineSpec, VirtualMachineStatus]
 Domain = Resource[DomainSpec, DomainStatus]
+Plugin = Resource[PluginSpec, PluginStatus]
 Image = Resource[VirtualMachineImageSpec, VirtualMachineImageStatus]
 Volume = Resource[StorageVolumeSpec, StorageVolumeStatus]
 Pool = Resource[StoragePoolSpec, StoragePoolStatus]
@@ -30,6 +32,11 @@ def read_machine(body: Body) -> Machine:
 def read_domain(body: Body) -> Domain:
     """Read a Domain."""
     return read_resource(body, DomainSpec, DomainStatus)
+
+
+def read_plugin(body: Body) -> Plugin:
+    """Read a Plugin."""
+    return read_resource(body, PluginSpec, PluginStatus)
 
 
 def read_image(body: Body) -> Image:

@@ -80,6 +80,11 @@ def pack(part: object) -> bytes:
     return json.dumps(part, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode()
 
 
+def pack_model(model: Model) -> bytes:
+    """A model as the API would hold it: camelCase, nothing absent."""
+    return pack(model.model_dump(mode="json", by_alias=True, exclude_none=True))
+
+
 def read_meta(body: Body) -> Meta:
     """Take the metadata of any Kubernetes object."""
     meta = body["metadata"]

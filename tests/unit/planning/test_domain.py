@@ -22,7 +22,7 @@ from drover.api.domain import DomainStatus, DomainTimeline
 from drover.api.virtualmachine import LastStop
 from drover.planning import names
 from drover.planning.domain import decide
-from drover.planning.domain_action import Define, Launch, ReleaseDomain, Restore, WriteRecord
+from drover.planning.domain_action import Define, Launch, ReleaseDomain, Restore, WriteRecord, WriteSeed, concern
 from drover.planning.domain_seen import ROOM_CHECK, Decision
 from drover.planning.domain_start import preparations
 from drover.state.guest import GuestReason, Record
@@ -559,3 +559,10 @@ def test_a_deleted_domain_that_is_not_ours_to_release_is_left_alone() -> None:
     order = make_order({**DELETING, "finalizers": (names.FINALIZER_VOLUME,)})
 
     assert steps(decide(order, make_seen(make_guest()))) == []
+
+
+def test_a_guest_with_a_seed_gets_it_before_it_starts() -> None:
+    found = preparations(make_spec(seed={"hostname": "web"}))
+
+    assert found[-1] == WriteSeed()
+    assert concern(WriteSeed()) == "VolumesReady"

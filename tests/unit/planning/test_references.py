@@ -17,6 +17,7 @@ from tests.support.machines import (
 )
 
 from drover.planning.catalog import Catalog
+from drover.planning.inheritance import Inheritance
 from drover.planning.references import accepted, allows, clashes, contains, selects
 from drover.planning.resolve import Effective, resolve
 
@@ -35,7 +36,8 @@ REFUSED = make_network(status={"conditions": [NOT_ACCEPTED]})
 
 
 def _resolve(catalog: Catalog, spec: dict[str, Any]) -> Effective:
-    return resolve("web", make_machine(**spec).spec, catalog, POLICY)
+    inherited = Inheritance("library/nginx", "nginx-1") if "plugin" in spec else None
+    return resolve("web", make_machine(**spec).spec, catalog, POLICY, inherited)
 
 
 def _lan(**fields: Any) -> dict[str, Any]:
@@ -52,6 +54,16 @@ def _lan(**fields: Any) -> dict[str, Any]:
         pytest.param({"kernel": {"image": "debian"}}, {}, "InvalidSpec", "holds no kernel", id="no kernel in it"),
         pytest.param({"kernel": {"image": "gone"}}, {}, "ImageNotFound", "shop/gone", id="no kernel image"),
         pytest.param({"kernel": {"arguments": "quiet"}}, {}, "InvalidSpec", "kernel.arguments", id="no kernel at all"),
+        pytest.param(
+            {"plugin": "library/nginx", "disks": [{"name": "a"}]}, {}, "InvalidSpec", "spec.disks[a]", id="too little"
+        ),
+        pytest.param(
+            {"cloudInit": {"userData": "#cloud-config\na: ["}},
+            {},
+            "InvalidCloudInit",
+            "cloudInit.userData: line 2",
+            id="no yaml",
+        ),
         pytest.param(
             {"disks": [DISK | {"image": "library/debian"}]},
             {"images": ELSEWHERE},

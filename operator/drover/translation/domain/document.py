@@ -16,6 +16,7 @@ from drover.translation.domain.memory import balloon, memory
 from drover.translation.domain.platform import buses, features, power_management
 from drover.translation.domain.quirks import quirks
 from drover.translation.domain.rng import rng
+from drover.translation.domain.seed import seed
 from drover.translation.xml import Element, element, render
 
 Section = Callable[[Blueprint], Iterator[Element]]
@@ -34,7 +35,7 @@ SECTIONS: tuple[Section, ...] = (
 )
 """What the guest is, in libvirt's order."""
 
-DEVICES: tuple[Section, ...] = (disks, buses, interfaces, console, channel, balloon, rng, panic)
+DEVICES: tuple[Section, ...] = (disks, seed, buses, interfaces, console, channel, balloon, rng, panic)
 """What is plugged into it."""
 
 TYPES = {"KVM": "kvm", "TCG": "qemu"}

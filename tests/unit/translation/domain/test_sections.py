@@ -22,6 +22,7 @@ from drover.translation.domain.lifecycle import lifecycle, panic
 from drover.translation.domain.memory import balloon, memory
 from drover.translation.domain.platform import buses, features, power_management
 from drover.translation.domain.rng import rng
+from drover.translation.domain.seed import seed
 from drover.translation.xml import attribute, element, parse, text
 
 KVM = make_host(accelerator="KVM")
@@ -178,3 +179,17 @@ def test_an_overlays_interface_has_room_for_its_header() -> None:
     guest = make_blueprint(interfaces=("lan",))
     spec = guest.spec.model_copy(update={"interfaces": [guest.spec.interfaces[0].model_copy(update={"mtu": 1450})]})
     assert attributes(interfaces, replace(guest, spec=spec), "interface/mtu@size") == ["1450"]
+
+
+def test_a_seed_is_the_last_disk_and_nobody_writes_to_it() -> None:
+    plain = make_blueprint()
+    told = replace(plain, files=replace(plain.files, seed=PurePosixPath("/seeds/a.iso")))
+
+    assert count(seed, plain) == 0
+    assert attributes(seed, told, "disk/source@file", "disk/target@bus", "disk/target@dev") == [
+        "/seeds/a.iso",
+        "virtio",
+        "vdz",
+    ]
+    assert texts(seed, told, "disk/serial") == ["cidata"]
+    assert next(seed(told)).find("readonly") is not None

@@ -1,0 +1,42 @@
+"""Who may have what through the controller's node API."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from drover.api.cloudinit import CloudInit, SecretKey
+from drover.planning import seed
+from drover.planning.view import DomainView
+
+AGENT = "drover-agent"
+"""Name of the agents' ServiceAccount."""
+SERVER_NAME = "drover-controller"
+"""What the server's certificate is made out to."""
+CONFIG_MAP_NAME = "drover-node-api"
+"""ConfigMap in our namespace that says where the node API is, and its certificate."""
+ROUTE = "/v1/seeds/{namespace}/{domain}"
+NODE_CLAIM = "authentication.kubernetes.io/node-name"
+
+
+def node_of(review: Mapping[str, Any], namespace: str) -> str:
+    """Name of the node whose agent a TokenReview's status tells of, empty when it tells of somebody else."""
+    user = review.get("user") or {}
+    agent = f"system:serviceaccount:{namespace}:{AGENT}"
+    nodes = (user.get("extra") or {}).get(NODE_CLAIM) or []
+    known = review.get("authenticated") is True and user.get("username") == agent and len(nodes) == 1
+    return str(nodes[0]) if known else ""
+
+
+def may_read(domain: DomainView, node: str) -> bool:
+    """Tell whether a node's agent may know what a Domain names."""
+    return bool(node) and domain.spec.node_name == node
+
+
+def readable(domain: DomainView, cloud_init: CloudInit | None) -> tuple[SecretKey, ...]:
+    """List the Secrets of a Domain's seed that its machine, of this `cloud_init`, still names.
+
+    Agents can write their Domains, as far as the API server is concerned; what users wrote into their machines they
+    cannot.
+    """
+    given = cloud_init or CloudInit()
+    named = (given.user_data_secret_ref, given.network_data_secret_ref, given.meta_data_secret_ref)
+    return tuple(secret for secret in seed.secrets(domain.spec.seed) if secret in named)
