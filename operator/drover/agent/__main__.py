@@ -22,6 +22,8 @@ from drover.agent.node import Identity, Node
 from drover.agent.orders import Orders, watches
 from drover.agent.probe import Prober
 from drover.agent.queues import Doorbell, connect, make_queues, wake_all
+from drover.agent.secrets import NodeAPI
+from drover.agent.seed import Seeds
 from drover.agent.shared import SharedThings
 from drover.agent.survey import Survey
 from drover.agent.wiring import Cabling
@@ -109,6 +111,7 @@ def make_node(settings: AgentSettings, informer: Informer, cluster: Cluster, new
         orders=orders,
         memory=memory,
         images=images,
+        seeds=Seeds(settings.state_dir / "seeds", NodeAPI(cluster, settings.namespace).read),
         gate=StartGate(cores, doorbell),
         prober=Prober(lambda uuid, seconds: host.ping_guest(uuid, timeout_seconds=seconds), doorbell),
         survey=survey,

@@ -136,6 +136,10 @@ async def _set_interfaces(work: Work, _: does.SetInterfaces) -> None:
     await work.node.cabling.set(work.order, live)
 
 
+async def _write_seed(work: Work, _: does.WriteSeed) -> None:
+    await work.node.seeds.write(work.order)
+
+
 # --- the guest -------------------------------------------------------------------------------------------------------
 
 
@@ -167,6 +171,7 @@ async def _blueprint(work: Work, record: Record) -> Blueprint:
         disks=tuple(file_path(pools.path(node, disk.pool), disk.volume_uid) for disk in spec.disks),
         log=PurePosixPath(node.host.logs.path(spec.uuid)),
         kernel=_kernel(work),
+        seed=PurePosixPath(node.seeds.path(spec.uuid, spec.seed)) if spec.seed else None,
     )
     return Blueprint(work.order.meta.key.namespace, spec, files, await node.host.facts(), record)
 
@@ -241,6 +246,7 @@ async def _release(work: Work, action: does.ReleaseDomain) -> None:
     if not action.orphaned:
         for disk in work.order.spec.disks:
             await _check_bound(work, disk)
+        work.node.seeds.remove(work.order.spec.uuid)
     wrote(DOMAIN.name, "finalize")
     await work.node.cluster.remove_finalizer(DOMAIN, work.order.meta, names.FINALIZER_AGENT)
     work.node.memory.forget(work.order.spec.uuid)
@@ -282,6 +288,7 @@ ACTS: dict[type, Act] = {
     does.EnsureVolume: _ensure_volume,
     does.EnsureNetwork: _ensure_network,
     does.WriteLease: _write_lease,
+    does.WriteSeed: _write_seed,
     does.RemoveLease: _remove_lease,
     does.SetInterfaces: _set_interfaces,
     does.Define: _define,

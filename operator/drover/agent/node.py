@@ -9,6 +9,7 @@ from drover.agent.image import Images
 from drover.agent.memory import Memory
 from drover.agent.orders import Orders
 from drover.agent.probe import Prober
+from drover.agent.seed import Seeds
 from drover.agent.shared import SharedThings
 from drover.agent.survey import Survey
 from drover.agent.wiring import Cabling
@@ -41,6 +42,7 @@ class Node:
     orders: Orders
     memory: Memory
     images: Images
+    seeds: Seeds
     gate: StartGate[Key]
     prober: Prober
     survey: Survey

@@ -36,6 +36,10 @@ class ControllerSettings(CommonSettings):
     """Folder on the nodes of the pool "default" when the controller creates it."""
     cluster_defaults: Literal["Create", "Skip"] = "Create"
     """Whether to create the network and the pool "default" when there are none."""
+    node_api_address: Text = "127.0.0.1:0"
+    """host:port on which agents are served the Secrets their guests need, over TLS; port 0 takes a free one."""
+    node_api_advertised: str = ""
+    """host:port at which agents reach it; where it listens when not set, which 0.0.0.0 does not tell."""
     lease_seconds: PositiveFloat = 15.0
     """A controller that did not renew its lease for so long is replaced."""
     node_lease_stale_seconds: PositiveFloat = 40.0

@@ -22,12 +22,14 @@ from drover.agent.node import Identity, Node
 from drover.agent.orders import Orders, watches
 from drover.agent.probe import Prober
 from drover.agent.report import Reporter
+from drover.agent.seed import Seeds
 from drover.agent.shared import SharedThings
 from drover.agent.survey import Survey
 from drover.agent.wiring import Cabling
 from drover.agent.workers import Wanted
+from drover.api.cloudinit import SecretKey
 from drover.api.kinds import CRD, DOMAIN, HYPERVISOR, NETWORK, POOL, VIRTUALMACHINE, VOLUME, Kind
-from drover.errors import Retryable
+from drover.errors import OperatorError, Retryable
 from drover.planning import names
 from drover.planning.view import DomainView, view
 from drover.runtime.informer import Watch
@@ -96,6 +98,8 @@ class World:
     clock: Clock = field(default_factory=Clock)
     woken: list[Key] = field(default_factory=list)
     fetched: list[str] = field(default_factory=list)
+    secrets: Mapping[SecretKey, bytes] | OperatorError = field(default_factory=dict)
+    """What the node API answers."""
     primed: bool = True
 
     def __post_init__(self) -> None:
@@ -136,6 +140,7 @@ class World:
             orders=orders,
             memory=memory,
             images=images,
+            seeds=Seeds(self.folder / "seeds", self._read_secrets),
             gate=StartGate(2, self.woken.append),
             prober=Prober(host.ping, self.woken.append, clock=self.clock),
             survey=survey,
@@ -144,6 +149,11 @@ class World:
             cabling=Cabling(host, wires, orders, survey, self.woken.append, ADDRESS),
             changed=_nothing,
         )
+
+    async def _read_secrets(self, _order: DomainView) -> Mapping[SecretKey, bytes]:
+        if isinstance(self.secrets, OperatorError):
+            raise self.secrets
+        return self.secrets
 
     def _wake(self, key: Key) -> None:
         self.woken.append(key)

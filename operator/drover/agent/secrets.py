@@ -1,0 +1,79 @@
+"""Secrets that the guests of this node need, from the controller's node API: agents may read none themselves."""
+
+import base64
+import json
+import ssl
+from dataclasses import dataclass
+from typing import Any
+
+import aiohttp
+
+from drover.api.cloudinit import SecretKey
+from drover.api.kinds import CONFIG_MAP
+from drover.errors import NotReady, Unavailable
+from drover.kube.client import Cluster
+from drover.planning import nodeapi
+from drover.planning.view import DomainView
+from drover.runtime import certificate
+from drover.state.resource import Key
+
+TIMEOUT = aiohttp.ClientTimeout(total=15, sock_connect=5)
+LIMIT = 8 << 20
+"""Bytes an answer may have: a Secret holds 1 MiB at most, and a seed names three."""
+MISSING_SECONDS = 5.0
+"""How soon a missing Secret is asked for again."""
+OK, ABSENT = 200, 404
+REASON = "NodeAPIUnavailable"
+
+
+@dataclass(frozen=True, slots=True)
+class NodeAPI:
+    """The controller, as it says in the ConfigMap of its namespace."""
+
+    cluster: Cluster
+    namespace: str
+
+    async def read(self, order: DomainView) -> dict[SecretKey, bytes]:
+        """Read the Secrets that a Domain's seed names; `NotReady` when one is missing."""
+        address, pem = await self._place()
+        route = nodeapi.ROUTE.format(namespace=order.meta.key.namespace, domain=order.meta.key.name)
+        try:
+            code, answer = await self._ask(f"https://{address}{route}", certificate.trusting(pem))
+        except (aiohttp.ClientError, TimeoutError, ssl.SSLError, OSError, ValueError) as error:
+            words = f"the controller at {address} does not answer: {type(error).__name__}"
+            raise Unavailable(words, reason=REASON) from error
+        if code == ABSENT and answer.get("reason") == "SecretNotFound":
+            raise NotReady(str(answer.get("message")), reason="SecretNotFound", delay=MISSING_SECONDS)
+        if code != OK:
+            raise Unavailable(f"the controller at {address} refuses: {answer.get('message')}", reason=REASON)
+        return dict(_secret(name, text) for name, text in answer["secrets"].items())
+
+    async def _place(self) -> tuple[str, str]:
+        found = await self.cluster.get(CONFIG_MAP, Key(self.namespace, nodeapi.CONFIG_MAP_NAME))
+        data = (found or {}).get("data") or {}
+        if not data.get("address") or not data.get("certificate"):
+            raise Unavailable("no controller says where its node API is", reason=REASON)
+        return data["address"], data["certificate"]
+
+    async def _ask(self, url: str, context: ssl.SSLContext) -> tuple[int, dict[str, Any]]:
+        token = self.cluster.endpoint.token
+        headers = {"Authorization": f"Bearer {token.read()}"} if token else {}
+        async with (
+            aiohttp.ClientSession(timeout=TIMEOUT, headers=headers) as session,
+            session.get(url, ssl=context, server_hostname=nodeapi.SERVER_NAME, allow_redirects=False) as response,
+        ):
+            return response.status, json.loads(await _body(response))
+
+
+async def _body(response: aiohttp.ClientResponse) -> bytes:
+    body = bytearray()
+    async for chunk in response.content.iter_any():
+        body += chunk
+        if len(body) > LIMIT:
+            raise ValueError("the answer is too long")
+    return bytes(body)
+
+
+def _secret(name: str, text: str) -> tuple[SecretKey, bytes]:
+    secret, _, key = name.partition("/")
+    return SecretKey(name=secret, key=key), base64.b64decode(text)
