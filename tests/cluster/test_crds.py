@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from tests.support.bodies import HTTP, ROOT, SUBNET, Body, body, image, network, pool, vm, volume
+from tests.support.bodies import HTTP, ROOT, SUBNET, Body, body, image, network, plugin, pool, vm, volume
 from tests.system.world import World
 
 AFFINITY = "requiredDuringSchedulingIgnoredDuringExecution"
@@ -35,6 +35,14 @@ WHOLE = vm(
     kernel={"image": "library/tiny", "arguments": "quiet"},
     disks=[ROOT, {"name": "data", "size": "5Gi", "reclaimPolicy": "Retain"}, {"name": "old", "volume": "web.data"}],
     interfaces=[{"name": "lan", "network": "shop", "address": "10.20.0.15", "macAddress": "02:00:00:00:00:01"}],
+    plugin="library/nginx",
+    cloudInit={
+        "sshAuthorizedKeys": ["ssh-ed25519 AAAA me"],
+        "hostname": "db",
+        "userDataSecretRef": {"name": "boot", "key": "user-data"},
+        "networkData": "version: 2\n",
+        "metaData": "dsmode: local\n",
+    },
     readinessProbe={"httpGet": {"port": 80, "path": "/ready"}, "periodSeconds": 1},
     nodeSelector={"example.com/disktype": "ssd"},
     affinity={
@@ -59,6 +67,11 @@ def lan(**fields: Any) -> Body:
 def probe(**fields: Any) -> Body:
     """Write a machine with a probe."""
     return vm(readinessProbe=fields)
+
+
+def first_boot(**fields: Any) -> Body:
+    """Write a machine that is told something at its first boot."""
+    return vm(cloudInit=fields)
 
 
 def node_term(**requirement: Any) -> Body:
@@ -96,7 +109,9 @@ REFUSED = [
     pytest.param(disk(image="A/b"), 'spec.disks[0].image: Invalid value: "A/b"|namespace/name', id="image-name"),
     pytest.param(disk(size="1"), 'spec.disks[0].size: Invalid value: "1"|1Mi to 64Ti', id="tiny-disk"),
     pytest.param(vm(disks=[ROOT, ROOT]), 'spec.disks[1]: Duplicate value: {"name":"root"}', id="same-disk-name"),
-    pytest.param(disk(image=None, size=None), "spec.disks[0]|disk root: one of image, size or volume", id="no-source"),
+    pytest.param(
+        disk(image=None, size=None), "spec.disks|one of image, size or volume is required of disk root", id="no-source"
+    ),
     pytest.param(disk(volume="old"), "spec.disks[0]|disk root: volume takes|image, size, pool", id="volume-and-image"),
     pytest.param(
         vm(disks=[{"name": "a", "volume": "old"}, {"name": "b", "volume": "old"}]),
@@ -168,6 +183,29 @@ REFUSED = [
         id="range-outside",
     ),
     pytest.param(network(dnsServers=["x"]), "subnets[0].dnsServers[0]|IP address|not x", id="name-server"),
+    pytest.param(
+        first_boot(userData="#!", userDataSecretRef={"name": "a", "key": "b"}),
+        "cloudInit.userDataSecretRef|takes userData or userDataSecretRef, not both",
+        id="two-user-data",
+    ),
+    pytest.param(first_boot(hostname="A.b"), 'cloudInit.hostname: Invalid value: "A.b"', id="host-name"),
+    pytest.param(first_boot(sshAuthorizedKeys=["a\nb"]), "sshAuthorizedKeys[0]|match '^[ -~]+$'", id="two-lines"),
+    pytest.param(first_boot(userDataSecretRef={"name": "a"}), "userDataSecretRef.key: Required value", id="no-key"),
+    pytest.param(vm(plugin="A/b"), 'spec.plugin: Invalid value: "A/b"|namespace/name', id="plugin-name"),
+    pytest.param(plugin(state="Off"), 'spec.state: Unsupported value: "Off"|"Disabled"', id="plugin-state"),
+    pytest.param(plugin(workload={"port": 80}), "spec.workload|type and port together", id="port-alone"),
+    *(
+        pytest.param(plugin(template=template), f'unknown field "spec.template.{path}"', id=f"template-{path}")
+        for template, path in (
+            ({"nodeSelector": {"a": "b"}}, "nodeSelector"),
+            ({"tolerations": []}, "tolerations"),
+            ({"priorityClassName": "high"}, "priorityClassName"),
+            ({"disks": [{"name": "a", "volume": "b"}]}, "disks[0].volume"),
+            ({"interfaces": [{"name": "a", "address": "10.0.0.1"}]}, "interfaces[0].address"),
+            ({"interfaces": [{"name": "a", "macAddress": "02:00:00:00:00:01"}]}, "interfaces[0].macAddress"),
+            ({"cloudInit": {"userDataSecretRef": {"name": "a", "key": "b"}}}, "cloudInit.userDataSecretRef"),
+        )
+    ),
     pytest.param(image(source=None), "spec: Invalid value: source is required with type Disk", id="disk-no-source"),
     pytest.param(image(type="Kernel", source=None), "kernel is required with type Kernel", id="no-kernel"),
     pytest.param(image(type="Kernel", kernel=KERNEL), "type Kernel takes its files from kernel", id="kernel-source"),
@@ -208,6 +246,9 @@ CHANGES = [
 ]
 
 ALLOWED = [
+    pytest.param(vm(plugin="a"), vm(plugin="a", disks=[{"name": "root", "pool": "fast"}]), id="the-plugin-says-more"),
+    pytest.param(vm(plugin="a"), vm(plugin="a", readinessProbe={"periodSeconds": 3}), id="the-plugin-says-whom"),
+    pytest.param(plugin(), plugin(template={"disks": [{"name": "root", "image": "a"}]}), id="a-plugin-changes"),
     pytest.param(disk(), disk(size="11Gi"), id="a-disk-grows"),
     pytest.param(disk(), vm(disks=[]), id="a-disk-is-detached"),
     pytest.param(disk(), vm(disks=[{"name": "first", "size": "1Gi"}, ROOT]), id="a-disk-is-put-before"),
@@ -226,7 +267,7 @@ def apply(world: World, body: Body, *words: str) -> str:
 def clean(cluster_sandbox: World) -> Iterator[World]:
     """Take away afterwards what a test applied."""
     yield cluster_sandbox
-    for kind in ("vm,vol,vmimage", "vnet,pool"):
+    for kind in ("vm,vol,vmimage,plugin", "vnet,pool"):
         cluster_sandbox.kubectl("delete", kind, "--all", "--wait=false")
 
 

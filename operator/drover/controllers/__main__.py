@@ -12,7 +12,19 @@ import structlog
 from drover import __version__
 from drover.api import kinds
 from drover.api.kinds import Kind
-from drover.controllers import address, defaults, image, network, pool, securitygroup, service, virtualmachine, volume
+from drover.controllers import (
+    address,
+    defaults,
+    image,
+    network,
+    nodeapi,
+    plugin,
+    pool,
+    securitygroup,
+    service,
+    virtualmachine,
+    volume,
+)
 from drover.controllers.hypervisor import Heartbeats
 from drover.controllers.node import Watcher
 from drover.controllers.nodelabel import Labeller
@@ -39,6 +51,7 @@ from drover.state.resource import Key
 RECONCILERS = {
     kinds.VIRTUALMACHINE: virtualmachine.reconcile,
     kinds.VOLUME: volume.reconcile,
+    kinds.PLUGIN: plugin.reconcile,
     kinds.IMAGE: image.reconcile,
     kinds.POOL: pool.reconcile,
     kinds.NETWORK: network.reconcile,
@@ -75,10 +88,13 @@ async def start(settings: ControllerSettings, stop: asyncio.Event) -> None:
         wiring = connect(world, {each.kind: each.queue for each in reconcilers})
         role = Role()
         _measure(world, reconcilers)
-        async with health.serve(settings.http_address, _health(informer, reconcilers, role)):
+        async with (
+            health.serve(settings.http_address, _health(informer, reconcilers, role)),
+            nodeapi.serve(world) as place,
+        ):
             await definitions.check(cluster)
             await informer.prime()
-            work = partial(_work, world, wiring, reconcilers)
+            work = partial(_work, world, wiring, reconcilers, place)
             leading = lead(_elector(settings, cluster), work, leading=role.take)
             await run_until(stop, informer.run(stop), leading)
 
@@ -109,7 +125,7 @@ def _reconciler(kind: Kind, world: World) -> Reconciler:
     return Reconciler(kind, bound, finished=registry.reconcile_finished, identify=identify)
 
 
-async def _work(world: World, wiring: Wiring, reconcilers: Sequence[Reconciler]) -> None:
+async def _work(world: World, wiring: Wiring, reconcilers: Sequence[Reconciler], place: nodeapi.Place) -> None:
     """Do all that only the leader does, and of all releases only one."""
     async with release.owned(world.cluster, world.settings.namespace) as owning, asyncio.TaskGroup() as group:
         # Who does not lead may miss signs of life: silence counts from here.
@@ -122,6 +138,7 @@ async def _work(world: World, wiring: Wiring, reconcilers: Sequence[Reconciler])
         group.create_task(Labeller(world).run(), name="node labels")
         group.create_task(world.events.run(world.cluster), name="events")
         group.create_task(address.run(world), name="sweep")
+        group.create_task(patiently("publish the node API", partial(place.publish, world)), name="node API")
         group.create_task(patiently("make the defaults", partial(defaults.make, world)), name="defaults")
 
 

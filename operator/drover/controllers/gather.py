@@ -6,6 +6,8 @@ from typing import TypeVar
 
 from drover.api.base import Model
 from drover.controllers import node as nodes
+from drover.controllers.inherit import Heritage, inherit
+from drover.controllers.inherit import key as key_of
 from drover.controllers.links import Token
 from drover.controllers.orphans import estate
 from drover.controllers.watches import ACCELERATOR, MACHINE, NAME, NAMESPACE, PLUG, SKEWED, UID, plug
@@ -36,14 +38,17 @@ def gather(key: Key, world: World) -> Found | None:
         return None
     stores, uid, machine = world.stores, resource.meta.uid, view(resource)
     domains = sorted((view(each) for each in _own(stores.domains, key, uid)), key=lambda each: each.spec.epoch)
+    heritage = inherit(machine, domains[-1] if domains else None, world)
     owned = tuple(view(each) for each in _own(stores.volumes, key, uid))
     anchors = tuple(pod for pod in stores.anchors.by(MACHINE, uid) if pod.meta.key.namespace == key.namespace)
     lost = nodes.lost(world, machine)
     left = () if domains else world.orphans.of(key)
     namespace = stores.namespaces.get(Key("", key.namespace))
     return Found(
-        machine=machine,
-        catalog=_catalog(machine, owned, world),
+        machine=heritage.machine,
+        catalog=_catalog(heritage, owned, world),
+        inherited=heritage.inherited,
+        latest=heritage.latest,
         policy=replace(world.policy, emulated=_emulated(world)),
         domains=tuple(domains),
         anchors=anchors,
@@ -56,7 +61,7 @@ def gather(key: Key, world: World) -> Found | None:
         estate=estate(left, stores),
         skew=_skew(world),
         node_uids=dict(_node_uids(domains, anchors, lost, world)),
-        endpoints=_endpoints(machine, world),
+        endpoints=_endpoints(heritage.machine, world),
         closing=namespace is not None and namespace.terminating,
     )
 
@@ -64,7 +69,7 @@ def gather(key: Key, world: World) -> Found | None:
 def tokens(found: Found) -> frozenset[Token]:
     """All that a machine refers to, so that it is looked at again when one of these changes."""
     key, spec, catalog = found.machine.meta.key, found.machine.spec, found.catalog
-    wanted = catalogs.wanted(key.name, key.namespace, spec)
+    wanted = _wanted(Heritage(found.machine, found.inherited, found.latest))
     sources = {each.spec.source.image for each in catalog.volumes.values() if each.spec.source}
     images = wanted.images | {names.qualified(image, key.namespace) for image in sources if image}
     pairs = {
@@ -72,7 +77,9 @@ def tokens(found: Found) -> frozenset[Token]:
         "storagepools": wanted.pools | {catalog.default_pool, ""},
         "virtualnetworks": wanted.networks | {catalog.default_network, ""},
         "storagevolumes": {f"{key.namespace}/{name}" for name in wanted.volumes},
-        "securitygroups": {f"{key.namespace}/{name}" for name in catalogs.groups(spec)},
+        "securitygroups": {f"{key.namespace}/{name}" for name in wanted.groups},
+        "plugins": {found.inherited.plugin} if found.inherited else (),
+        "controllerrevisions": _revisions(found),
         "networkaddresses": catalogs.claims(spec, catalog.default_network) | catalog.exhausted | set(catalog.claimed),
     }
     return frozenset((plural, name) for plural, all_names in pairs.items() for name in all_names)
@@ -90,16 +97,32 @@ def _node_uids(
             yield name, found.meta.uid
 
 
+def _revisions(found: Found) -> Iterable[str]:
+    inherited = (found.inherited, found.latest[1] if found.latest else None)
+    pairs = ((each.plugin.partition("/")[0], each.revision) for each in inherited if each)
+    return {f"{namespace}/{name}" for namespace, name in pairs if name}
+
+
+def _wanted(heritage: Heritage) -> Names:
+    """Collect what a machine refers to now, and what it would after a restart on request."""
+    key = heritage.machine.meta.key
+    wanted = catalogs.wanted(key.name, key.namespace, heritage.machine.spec)
+    if heritage.latest is None:
+        return wanted
+    return catalogs.union(wanted, catalogs.wanted(key.name, key.namespace, heritage.latest[0]))
+
+
 def _own(store: Store[Resource[S, T]], key: Key, uid: str) -> Iterator[Resource[S, T]]:
     """Find what was made for a machine; only in its namespace: an annotation elsewhere may say anything."""
     return (each for each in store.by(MACHINE, uid) if each.meta.key.namespace == key.namespace)
 
 
-def _catalog(machine: MachineView, owned: Iterable[VolumeView], world: World) -> Catalog:
-    stores, key, spec = world.stores, machine.meta.key, machine.spec
+def _catalog(heritage: Heritage, owned: Iterable[VolumeView], world: World) -> Catalog:
+    machine, stores = heritage.machine, world.stores
+    key = machine.meta.key
     default_pool = catalogs.default(view(each) for each in stores.pools.values())
     default_network = catalogs.default(view(each) for each in stores.networks.values())
-    wanted = catalogs.wanted(key.name, key.namespace, spec)
+    wanted = _wanted(heritage)
     known = {each.meta.key.name: each for each in owned}
     volumes = {name: found for name in wanted.volumes if (found := known.get(name) or _volume(world, key, name))}
     networks = _shared(stores.networks, _networks(machine, wanted, default_network))
@@ -112,7 +135,7 @@ def _catalog(machine: MachineView, owned: Iterable[VolumeView], world: World) ->
         networks=networks,
         volumes=volumes,
         claimed={each.meta.key.name: each for each in _claimed(machine, default_network, world)},
-        groups=frozenset(name for name in catalogs.groups(spec) if stores.groups.get(Key(key.namespace, name))),
+        groups=frozenset(name for name in wanted.groups if stores.groups.get(Key(key.namespace, name))),
         default_pool=default_pool,
         default_network=default_network,
         exhausted=frozenset(name for name, network in networks.items() if _exhausted(network, world)),
@@ -168,13 +191,8 @@ def _images(wanted: Names, volumes: Mapping[str, VolumeView], namespace: str) ->
 
 
 def _shared(store: Store[Resource[S, T]], wanted: Iterable[str]) -> dict[str, View[S, T]]:
-    found = {name: store.get(_key(name)) for name in wanted}
+    found = {name: store.get(key_of(name)) for name in wanted}
     return {name: view(each) for name, each in found.items() if each is not None}
-
-
-def _key(name: str) -> Key:
-    namespace, _, rest = name.rpartition("/")
-    return Key(namespace, rest)
 
 
 def _held(machine: MachineView, volumes: Mapping[str, VolumeView], world: World) -> Iterator[tuple[str, str]]:
@@ -195,8 +213,9 @@ def _holder(uid: str, key: Key, world: World) -> str:
     for resource in world.stores.machines.by(UID, uid):
         if resource.meta.key.namespace != key.namespace:
             continue
-        other = view(resource)
-        theirs = volume.in_use(view(each) for each in world.stores.domains.by(MACHINE, uid))
+        domains = [view(each) for each in world.stores.domains.by(MACHINE, uid)]
+        other = inherit(view(resource), domains[-1] if domains else None, world).machine
+        theirs = volume.in_use(domains)
         if key.name in theirs or (volume.wants(other, key.name) and not other.meta.deleting):
             return other.meta.key.name
     return ""

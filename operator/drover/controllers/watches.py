@@ -1,5 +1,6 @@
 """What the controller watches, and by what else than its name it finds an object."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -8,6 +9,7 @@ from drover.api.kinds import Kind
 from drover.planning import names
 from drover.planning.anchor import LABEL_ANCHOR
 from drover.planning.ownership import machine_uid
+from drover.planning.plugin import reference
 from drover.planning.service import KEEPER, LABEL_KEEPER
 from drover.planning.skew import judge
 from drover.planning.view import view
@@ -20,6 +22,7 @@ from drover.state.lease import Lease, read_lease
 from drover.state.namespace import Namespace, read_namespace
 from drover.state.pod import Pod, read_pod
 from drover.state.resource import Body
+from drover.state.revision import Revision, read_revision
 from drover.state.service import Service, Slice, read_service, read_slice
 
 MACHINE = "machine"
@@ -33,6 +36,10 @@ SKEWED = "skewed"
 """Index of hypervisors, and its value for those whose agent is of a release that does not go with ours."""
 NODE = "node"
 UID = "uid"
+OWNER = "owner"
+"""Index of revisions: uid of their plugin."""
+USES = "uses"
+"""Index of machines: namespace/name of the plugin that they name."""
 NAMESPACE = "namespace"
 
 
@@ -43,11 +50,7 @@ def watches(namespace: str) -> list[Watch[Any]]:
 
 def _kinds_of_ours() -> list[Watch[Any]]:
     return [
-        Watch(
-            kinds.VIRTUALMACHINE,
-            objects.read_machine,
-            indexes={UID: lambda found: found.meta.uid, NAMESPACE: lambda found: found.meta.key.namespace},
-        ),
+        *_machines(),
         Watch(
             kinds.DOMAIN,
             objects.read_domain,
@@ -110,6 +113,26 @@ def _kinds_of_the_cluster(namespace: str) -> list[Watch[Any]]:
     ]
 
 
+def _machines() -> Iterator[Watch[Any]]:
+    """Machines, and what they inherit from."""
+    yield Watch(
+        kinds.VIRTUALMACHINE,
+        objects.read_machine,
+        indexes={
+            UID: lambda found: found.meta.uid,
+            NAMESPACE: lambda found: found.meta.key.namespace,
+            USES: plugin_of,
+        },
+    )
+    yield Watch(kinds.PLUGIN, objects.read_plugin)
+    yield Watch(
+        kinds.REVISION,
+        read_revision,
+        labels=names.LABEL_PLUGIN,
+        indexes={OWNER: lambda found: found.meta.owner},
+    )
+
+
 def plug(network: str, mac: str) -> str:
     """Name what one hardware address on one network is."""
     return f"{network} {mac}"
@@ -120,6 +143,12 @@ def machine_name(pod: Pod) -> str:
     return f"{pod.meta.key.namespace}/{dict(pod.meta.labels).get(names.LABEL_MACHINE, '')}"
 
 
+def plugin_of(machine: objects.Machine) -> str:
+    """``namespace/name`` of the plugin that a machine names, empty for none."""
+    # Most machines name none: they are not parsed for that.
+    return reference(view(machine)) if b'"plugin":' in machine.packed_spec else ""
+
+
 @dataclass(frozen=True, slots=True)
 class Stores:
     """The caches, one a kind."""
@@ -128,6 +157,8 @@ class Stores:
     domains: Store[objects.Domain]
     volumes: Store[objects.Volume]
     addresses: Store[objects.Address]
+    plugins: Store[objects.Plugin]
+    revisions: Store[Revision]
     images: Store[objects.Image]
     pools: Store[objects.Pool]
     networks: Store[objects.Network]
@@ -159,6 +190,8 @@ def stores(informer: Caches) -> Stores:
         domains=informer.store(kinds.DOMAIN),
         volumes=informer.store(kinds.VOLUME),
         addresses=informer.store(kinds.ADDRESS),
+        plugins=informer.store(kinds.PLUGIN),
+        revisions=informer.store(kinds.REVISION),
         images=informer.store(kinds.IMAGE),
         pools=informer.store(kinds.POOL),
         networks=informer.store(kinds.NETWORK),

@@ -8,8 +8,9 @@ from drover.api.hypervisor import HypervisorStatus
 from drover.api.kinds import Kind
 from drover.controllers import network, securitygroup, service, tally
 from drover.controllers.hypervisor import PACE_SECONDS
+from drover.controllers.inherit import key as key_of
 from drover.controllers.links import Token
-from drover.controllers.watches import NAMESPACE, NODE, UID
+from drover.controllers.watches import NAMESPACE, NODE, UID, plugin_of
 from drover.controllers.world import World
 from drover.planning import names
 from drover.planning.ownership import machine_uid
@@ -23,7 +24,10 @@ from drover.state.clusternode import Node
 from drover.state.namespace import Namespace
 from drover.state.pod import Pod
 from drover.state.resource import Key, Meta, Resource
+from drover.state.revision import Revision
 
+COUNT_SECONDS = 0.5
+"""How long after a machine named a plugin, or named it last, the users of that are counted."""
 T = TypeVar("T", bound=Cached)
 Queues = dict[Kind, WorkQueue[Key]]
 """By kind that is reconciled."""
@@ -57,6 +61,8 @@ class Wiring:
             kinds.VOLUME: self._volume,
             kinds.ADDRESS: self._address,
             kinds.POD: self._anchor,
+            kinds.PLUGIN: self._plugin,
+            kinds.REVISION: self._revision,
             kinds.IMAGE: self._shared(kinds.IMAGE),
             kinds.POOL: self._shared(kinds.POOL),
             kinds.NETWORK: self._shared(kinds.NETWORK),
@@ -85,6 +91,7 @@ class Wiring:
     def _machine(self, old: objects.Machine | None, new: objects.Machine | None) -> None:
         found = one(old, new)
         key = found.meta.key
+        self._count_user(old, new)
         if new is None or not _only_told(old, new, self._world.telling.get(key)):
             self._add([key])
         if new is None:
@@ -92,6 +99,23 @@ class Wiring:
             # What it used may be free for others now; its volumes may want to be told so.
             for volume in self._world.stores.volumes.by("machine", found.meta.uid):
                 self._queues[kinds.VOLUME].add(volume.meta.key)
+
+    def _count_user(self, old: objects.Machine | None, new: objects.Machine | None) -> None:
+        before, after = plugin_of(old) if old else "", plugin_of(new) if new else ""
+        for name in {before, after} - {""} if before != after else ():
+            # Users come and go in bursts; until they are counted the plugin's finalizer protects them.
+            self._queues[kinds.PLUGIN].add_after(key_of(name), COUNT_SECONDS)
+
+    def _plugin(self, old: objects.Plugin | None, new: objects.Plugin | None) -> None:
+        key = one(old, new).meta.key
+        self._queues[kinds.PLUGIN].add(key)
+        if old is None or new is None or _changed(old, new) or view(old).status.revision != view(new).status.revision:
+            self._refer(("plugins", str(key)))
+
+    def _revision(self, old: Revision | None, new: Revision | None) -> None:
+        meta = one(old, new).meta
+        self._queues[kinds.PLUGIN].add(Key(meta.key.namespace, dict(meta.labels).get(names.LABEL_PLUGIN, "")))
+        self._refer(("controllerrevisions", str(meta.key)))
 
     def _domain(self, old: objects.Domain | None, new: objects.Domain | None) -> None:
         # In a burst those that have come far come to their end before others begin.

@@ -18,6 +18,8 @@ class Names:
     pools: frozenset[str]
     networks: frozenset[str]
     volumes: frozenset[str]
+    groups: frozenset[str] = frozenset()
+    """SecurityGroups of the machine's namespace."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +57,7 @@ def wanted(machine: str, namespace: str, spec: VirtualMachineSpec) -> Names:
         pools=frozenset(disk.pool for disk in disks if disk.pool),
         networks=frozenset(interface.network for interface in spec.interfaces or [] if interface.network),
         volumes=frozenset(disk.volume or names.volume(machine, disk.name) for disk in disks),
+        groups=groups(spec),
     )
 
 
@@ -65,6 +68,7 @@ def union(one: Names, other: Names) -> Names:
         pools=one.pools | other.pools,
         networks=one.networks | other.networks,
         volumes=one.volumes | other.volumes,
+        groups=one.groups | other.groups,
     )
 
 

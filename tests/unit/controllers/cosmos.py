@@ -12,7 +12,7 @@ from tests.support.fake_cluster import Etcd, FakeCluster
 
 from drover.api import kinds
 from drover.api.kinds import Kind
-from drover.controllers import address, virtualmachine, volume
+from drover.controllers import address, plugin, virtualmachine, volume
 from drover.controllers.hypervisor import Heartbeats
 from drover.controllers.patience import Patience
 from drover.controllers.watches import stores
@@ -27,7 +27,11 @@ from drover.state.resource import Key
 NODES = ("n1", "n2")
 WEB = Key("shop", "web")
 SHARED = (kinds.IMAGE, kinds.POOL, kinds.NETWORK, kinds.SECURITYGROUP, kinds.SERVICE)
-RECONCILERS: dict[Kind, Any] = {kinds.VIRTUALMACHINE: virtualmachine.reconcile, kinds.VOLUME: volume.reconcile}
+RECONCILERS: dict[Kind, Any] = {
+    kinds.VIRTUALMACHINE: virtualmachine.reconcile,
+    kinds.VOLUME: volume.reconcile,
+    kinds.PLUGIN: plugin.reconcile,
+}
 
 
 class Crash(BaseException):

@@ -1,0 +1,184 @@
+"""The node API, asked over TLS by an agent: who gets what."""
+
+import base64
+import ssl
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, replace
+from random import Random
+from typing import Any
+
+import aiohttp
+import pytest
+from tests.support.fake_cluster import FakeCluster
+from tests.unit.controllers.cosmos import Cosmos
+
+from drover.agent.secrets import NodeAPI
+from drover.api import kinds
+from drover.api.cloudinit import SecretKey
+from drover.controllers import nodeapi
+from drover.controllers.world import World
+from drover.errors import NotReady, OperatorError, Unavailable
+from drover.kube.connection import Secret
+from drover.planning.view import DomainView, view
+from drover.runtime import certificate
+from drover.runtime.settings import ControllerSettings
+from drover.state.objects import read_domain
+from drover.state.resource import Key
+
+BOOT = SecretKey(name="boot", key="user")
+WORDS = b"#!/bin/sh\n"
+
+
+def agent_of(node: str) -> dict[str, Any]:
+    """What a review says of the token of a node's agent."""
+    extra = {"authentication.kubernetes.io/node-name": [node]}
+    user = {"username": "system:serviceaccount:drover-system:drover-agent", "extra": extra}
+    return {"authenticated": True, "user": user}
+
+
+@dataclass
+class Scene:
+    """A machine with a secret user data on a node, and the controller that serves."""
+
+    cosmos: Cosmos
+    world: World
+    place: nodeapi.Place
+
+    def asks(self, token: str = "n1") -> NodeAPI:
+        """An agent that shows a token."""
+        cluster = FakeCluster(self.cosmos.etcd)
+        cluster.endpoint = replace(cluster.endpoint, token=Secret(text=token) if token else None)
+        return NodeAPI(cluster, "drover-system")  # type: ignore[arg-type]
+
+    @property
+    def order(self) -> DomainView:
+        """The machine's Domain."""
+        ((_, body),) = self.cosmos.etcd.every(kinds.DOMAIN)
+        return view(read_domain(body))
+
+    async def write(self, **data: bytes) -> None:
+        """Make the Secret."""
+        content = {name: base64.b64encode(value).decode() for name, value in data.items()}
+        await self.cosmos.client.create(
+            kinds.SECRET, {"metadata": {"name": "boot", "namespace": "shop"}, "data": content}
+        )
+
+
+@asynccontextmanager
+async def scene() -> AsyncIterator[Scene]:
+    cosmos = Cosmos(Random(0))
+    await cosmos.furnish()
+    node_api = {"userDataSecretRef": {"name": "boot", "key": "user"}}
+    await cosmos.create(interfaces=[], cloudInit=node_api)
+    await cosmos.settle()
+    ((_, body),) = cosmos.etcd.every(kinds.DOMAIN)
+    here, there = body["spec"]["nodeName"], {"n1": "n2", "n2": "n1"}[body["spec"]["nodeName"]]
+    cosmos.etcd.tokens.update({"n1": agent_of(here), "n2": agent_of(there), "somebody": {"authenticated": True}})
+    settings = ControllerSettings(node_api_address="127.0.0.1:0")
+    world = replace(cosmos.controllers[0].world, settings=settings)
+    async with nodeapi.serve(world) as place:
+        await place.publish(world)
+        yield Scene(cosmos, world, place)
+
+
+async def test_an_agent_gets_what_its_machine_names() -> None:
+    async with scene() as told:
+        await told.write(user=WORDS, other=b"hush")
+
+        assert await told.asks().read(told.order) == {BOOT: WORDS}
+
+
+@pytest.mark.parametrize(
+    ("token", "words"),
+    [
+        pytest.param("n2", "there is no Domain", id="another node's agent"),
+        pytest.param("somebody", "no token of a node's agent", id="somebody else"),
+        pytest.param("made up", "no token of a node's agent", id="a token that is not good"),
+        pytest.param("", "no token of a node's agent", id="no token"),
+    ],
+)
+async def test_nobody_else_gets_anything(token: str, words: str) -> None:
+    async with scene() as told:
+        await told.write(user=WORDS)
+
+        with pytest.raises(Unavailable, match=words):
+            await told.asks(token).read(told.order)
+
+
+@pytest.mark.parametrize(
+    ("data", "words"),
+    [
+        pytest.param(None, "there is no Secret boot in namespace shop", id="no Secret"),
+        pytest.param({"other": b""}, "Secret boot has no key user in namespace shop", id="no such key"),
+    ],
+)
+async def test_a_secret_that_is_missing_is_named(data: dict[str, bytes] | None, words: str) -> None:
+    async with scene() as told:
+        if data is not None:
+            await told.write(**data)
+
+        with pytest.raises(NotReady, match=words) as caught:
+            await told.asks().read(told.order)
+        assert caught.value.reason == "SecretNotFound"
+
+
+async def test_a_domain_that_names_more_than_its_machine_gets_nothing_of_it() -> None:
+    async with scene() as told:
+        await told.write(user=WORDS, admin=b"hush")
+        key = told.order.meta.key
+        body = told.cosmos.etcd.objects[kinds.DOMAIN, key]
+        seed = {"hostname": "web", "userData": {"secret": {"name": "boot", "key": "admin"}}}
+        told.cosmos.etcd.put(kinds.DOMAIN, key, {**body, "spec": {**body["spec"], "seed": seed}})
+        told.cosmos.controllers[0].caches.hear()
+
+        assert await told.asks().read(told.order) == {}
+
+
+async def test_an_api_server_that_does_not_answer_is_no_refusal() -> None:
+    async with scene() as told:
+
+        async def fails(*_: Any, **__: Any) -> Any:
+            raise OperatorError("no answer")
+
+        told.world.cluster.create = fails  # type: ignore[method-assign]
+
+        with pytest.raises(Unavailable, match="does not answer"):
+            await told.asks().read(told.order)
+
+
+async def test_nobody_can_pretend_to_be_the_controller() -> None:
+    async with scene() as told:
+        other = certificate.make("drover-controller", told.world.cluster.now())
+        key = Key("drover-system", "drover-node-api")
+        body = told.cosmos.etcd.objects[kinds.CONFIG_MAP, key]
+        data = {**body["data"], "certificate": other.certificate}
+        told.cosmos.etcd.put(kinds.CONFIG_MAP, key, {**body, "data": data})
+
+        with pytest.raises(Unavailable, match="ClientConnectorCertificateError"):
+            await told.asks().read(told.order)
+
+
+async def test_until_a_controller_says_where_it_is_there_is_nobody_to_ask() -> None:
+    async with scene() as told:
+        told.cosmos.etcd.drop(kinds.CONFIG_MAP, Key("drover-system", "drover-node-api"))
+
+        with pytest.raises(Unavailable, match="no controller says where"):
+            await told.asks().read(told.order)
+
+
+async def test_the_next_controller_says_where_it_is_instead() -> None:
+    async with scene() as told:
+        settings = ControllerSettings(node_api_address="127.0.0.1:0", node_api_advertised="10.0.0.7:8443")
+
+        await told.place.publish(replace(told.world, settings=settings))
+
+        body = told.cosmos.etcd.objects[kinds.CONFIG_MAP, Key("drover-system", "drover-node-api")]
+        assert body["data"]["address"] == "10.0.0.7:8443"
+
+
+async def test_nothing_but_tls_is_spoken() -> None:
+    async with scene() as told, aiohttp.ClientSession() as session:
+        with pytest.raises(aiohttp.ClientError):
+            await session.get(f"http://{told.place.address}/v1/seeds/shop/web-1")
+    assert certificate.trusting(told.place.certificate).verify_mode == ssl.CERT_REQUIRED
