@@ -14,7 +14,7 @@ packages=(
   # the Python bindings of libvirt are built from source
   python3 python3-venv python3-dev gcc pkg-config libvirt-dev
   # tests
-  libxml2-utils curl faketime shellcheck e2fsprogs git make
+  libxml2-utils curl faketime shellcheck e2fsprogs git make mmdebstrap openssh-client
 )
 
 missing=()

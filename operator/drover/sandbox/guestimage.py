@@ -1,8 +1,10 @@
 """The guest image ``tiny``: Debian's cloud kernel and an initramfs of busybox and a few scripts, made on the spot.
 
 It boots within 3 s without hardware virtualisation, counts its boots on its first disk, answers HTTP on port 80, has a
-login on the serial line (root, no password) and obeys ACPI. The HTTP server knows ``/`` (``hello from <host name>``),
-``/hostname``, ``/boots``, ``/uptime`` and the commands that ``data/guest-cgi.sh`` lists, below ``/cgi-bin/``.
+login on the serial line (root, no password) and obeys ACPI. From a NoCloud seed it takes its host name, runs user data
+that is a script, and runs the workload of a plugin. The HTTP server knows ``/`` (``hello from <host name>``),
+``/hostname``, ``/boots``, ``/uptime``, ``/seed/<file>`` and the commands that ``data/guest-cgi.sh`` lists, below
+``/cgi-bin/``.
 """
 
 import asyncio
@@ -25,7 +27,7 @@ ARGUMENTS = "console=ttyS0 quiet no_timer_check panic=1"
 MODULES = (
     "virtio_ring", "virtio", "virtio_pci_modern_dev", "virtio_pci_legacy_dev", "virtio_pci",
     "failover", "net_failover", "virtio_net", "virtio_blk", "virtio_balloon", "virtio_console",
-    "button", "evdev", "virtio-rng", "pvpanic", "pvpanic-mmio", "pvpanic-pci",
+    "button", "evdev", "virtio-rng", "pvpanic", "pvpanic-mmio", "pvpanic-pci", "cdrom", "isofs",
 )  # fmt: skip
 APPLETS = (
     "acpid", "arping", "awk", "cat", "dd", "echo", "getty", "grep", "head", "hostname", "httpd", "insmod", "ip", "kill",
@@ -38,13 +40,14 @@ COMMANDS = (
 )  # fmt: skip
 DIRECTORIES = (
     "bin", "dev", "disk", "etc", "etc/acpi", "etc/acpi/PWRF", "lib", "lib/modules", "proc", "root", "run", "sys", "tmp",
-    "www", "www/cgi-bin", "www/uptime",
+    "seed", "www", "www/cgi-bin", "www/uptime",
 )  # fmt: skip
 SCRIPTS = {
     "init": "guest-init.sh",
     "etc/dhcp": "guest-dhcp.sh",
     "etc/disk": "guest-disk.sh",
     "etc/down": "guest-down.sh",
+    "etc/seed": "guest-seed.sh",
 }
 POWER_BUTTON = "etc/acpi/PWRF/00000080"
 
@@ -133,6 +136,7 @@ def _web() -> Iterator[Entry]:
     yield cpio.file("www/index.html", b"hello from tiny\n")
     yield cpio.file("www/hostname", b"tiny\n")
     yield cpio.file("www/boots", b"0\n")
+    yield cpio.link("www/seed", "/seed")
     yield cpio.file("www/cgi-bin/command", (DATA / "guest-cgi.sh").read_bytes(), executable=True)
     for command in COMMANDS:
         yield cpio.link(f"www/cgi-bin/{command}", "command")

@@ -25,6 +25,8 @@ RBAC = CHECKOUT / "manifests" / "rbac.yaml"
 QUICKSTART = CHECKOUT / "manifests" / "examples" / "quickstart.yaml"
 QUICKSTART_MACHINE = "/apis/drover.dev/v1alpha1/namespaces/default/virtualmachines/hello"
 DROVER_DIRECTORY = "/var/lib/drover"
+NODE_API_PORT = 8443
+"""Below the ports on which the replicas of the controller serve agents."""
 TOKEN_LIFETIME = 7 * 24 * 3600
 ESTABLISHED_DEADLINE = 20.0
 READY_DEADLINE = 60.0
@@ -94,6 +96,7 @@ def controller(layout: Layout, settings: Settings, index: int) -> Component:
         "DROVER_KUBECONFIG": str(kubeconfig.path(layout, "controller")),
         "DROVER_NAMESPACE": NAMESPACE,
         "DROVER_HTTP_ADDRESS": controller_address(layout, index),
+        "DROVER_NODE_API_ADDRESS": f"{layout.address}:{NODE_API_PORT + index}",
         "DROVER_CLUSTER_DEFAULTS": "Create",
         "DROVER_DEFAULT_NETWORK_CIDR": str(layout.vm_network),
         "DROVER_DEFAULT_POOL_PATH": f"{DROVER_DIRECTORY}/pools/default",

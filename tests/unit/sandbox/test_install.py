@@ -26,7 +26,8 @@ def test_replicas_of_the_controller_do_not_share_an_address() -> None:
     replicas = [install.controller(BOX, Settings(), index) for index in (1, 2, 3)]
 
     assert [item.name for item in replicas] == ["controller", "controller-2", "controller-3"]
-    assert len({dict(item.environment)["DROVER_HTTP_ADDRESS"] for item in replicas}) == 3
+    for name in ("DROVER_HTTP_ADDRESS", "DROVER_NODE_API_ADDRESS"):
+        assert len({dict(item.environment)[name] for item in replicas}) == 3
 
 
 def test_the_default_network_is_the_sandboxs_own() -> None:

@@ -7,7 +7,7 @@ case "$1" in
     ip address add "$ip/${mask:-24}" dev "$interface"
     [ -n "$router" ] && ip route replace default via "${router%% *}"
     [ -n "$dns" ] && echo "nameserver ${dns%% *}" >/etc/resolv.conf
-    [ -n "$hostname" ] && hostname "$hostname"
+    [ -n "$hostname" ] && [ ! -f /seed/meta-data ] && hostname "$hostname"
     echo "hello from $(hostname)" >/www/index.html
     hostname >/www/hostname
     [ "$1" = bound ] && echo "tiny: $interface has $ip" >/dev/console

@@ -16,6 +16,7 @@ while read -r module; do insmod "/lib/modules/$module.ko" 2>/dev/null; done </li
 say modules loaded
 
 hostname tiny
+/etc/seed mount
 ip link set lo up
 for path in /sys/class/net/eth*; do
   [ -e "$path" ] || continue
@@ -24,11 +25,12 @@ for path in /sys/class/net/eth*; do
   udhcpc -i "${path##*/}" -s /etc/dhcp -f -t 3 -T 1 -A 1 >/dev/null 2>&1 &
 done
 
-[ -b /dev/vda ] && /etc/disk
+[ -b /dev/vda ] && [ "$(cat /sys/block/vda/serial)" != cidata ] && /etc/disk
 say "$(cat /www/boots) boots counted"
 
 httpd -h /www -p 80
 acpid -d -c /etc/acpi </dev/null >/dev/null 2>&1 &
+/etc/seed run
 say ready
 
 while :; do setsid getty -L 115200 ttyS0 vt100 </dev/null; done

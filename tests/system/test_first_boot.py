@@ -1,0 +1,138 @@
+"""What a guest is told at its first boot, asked of the guest; and who else can read it."""
+
+import base64
+import json
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tests.system import debian
+from tests.system.world import BOOT, Machine, Object, Tenant, World, eventually, make_machine
+
+EXAMPLES = Path(__file__).resolve().parents[2] / "manifests" / "examples"
+MARK = "q7-not-for-anybody-else"
+SCRIPT = f"#!/bin/sh\necho {MARK} >/www/told\n"
+SECRETIVE: dict[str, Any] = {"hostname": "told", "userDataSecretRef": {"name": "boot", "key": "user-data"}}
+PLACEHOLDER = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA you@example"
+SLOW = 600.0
+"""Seconds a whole distribution may take to boot on a machine that is busy with others."""
+
+
+def make_secret(text: str) -> Object:
+    """Write the Secret that the machines here name."""
+    data = {"user-data": base64.b64encode(text.encode()).decode()}
+    return {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "boot"}, "data": data}
+
+
+def test_a_guest_learns_its_name_and_runs_what_a_secret_says(tenant: Tenant) -> None:
+    tenant.apply(make_secret(SCRIPT))
+
+    machine = tenant.start("web", cloudInit=SECRETIVE)
+
+    assert (machine.ask("/told") or "").strip() == MARK
+    assert (machine.ask("/hostname") or "").strip() == "told"
+    assert machine.uid in (machine.ask("/seed/meta-data") or "")
+
+
+def test_a_secret_is_read_by_the_guest_and_nobody_else(tenant: Tenant) -> None:
+    tenant.apply(make_secret(SCRIPT))
+    machine = tenant.start("web", cloudInit=SECRETIVE)
+    uid, node = machine.uid, machine.node
+    encoded = base64.b64encode(SCRIPT.encode()).decode()
+
+    said = [tenant.kubectl("get", "vm,dom,events", "-o", "yaml"), machine.virsh("dumpxml")]
+    said += [path.read_text(errors="replace") for path in (tenant.world.state / "logs").glob("*.log")]
+    said += [tenant.world.node(node, "sh", "-c", "cat /proc/[0-9]*/cmdline | tr '\\0' ' '")]
+    assert [text[:200] for text in said if MARK in text or encoded in text] == []
+    seed = tenant.world.node(node, "sh", "-c", f"stat -c '%a %U' /var/lib/drover/seeds/{uid}*")
+    assert seed.split() == ["600", "root"]
+    agent = "--as=system:serviceaccount:drover-system:drover-agent"
+    assert tenant.world.try_kubectl("auth", "can-i", "get", "secrets", "-A", agent).stdout.strip() == "no"
+    machine.delete()
+    assert uid not in tenant.world.node(node, "ls", "/var/lib/drover/seeds")
+
+
+def test_a_missing_secret_is_named_heals_and_a_rotated_one_applies_at_the_next_start(tenant: Tenant) -> None:
+    tenant.apply(make_machine("web", cloudInit=SECRETIVE))
+    machine = tenant.machine("web")
+    eventually("SecretNotFound", lambda: machine.condition("VolumesReady").get("reason") == "SecretNotFound", BOOT)
+    assert "there is no Secret boot" in machine.condition("VolumesReady")["message"]
+
+    tenant.apply(make_secret(SCRIPT))
+    machine.ready()
+    tenant.apply(make_secret("#!/bin/sh\necho rotated >/www/told\n"))
+    assert (machine.ask("/told") or "").strip() == MARK
+    machine.annotate(restartedAt="now")
+
+    eventually("the rotated Secret", lambda: (machine.ask("/told") or "").strip() == "rotated", BOOT)
+
+
+# --- a whole distribution ---------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def with_debian(world: World) -> World:
+    """Have the image server offer a cloud image of Debian."""
+    debian.provide(world.state / "images" / "debian")
+    return world
+
+
+def patiently(machine: Machine) -> Machine:
+    """Wait for a machine that takes its time."""
+    eventually(f"{machine.name} to be ready", lambda: machine.condition("Ready").get("status") == "True", SLOW)
+    return machine
+
+
+def ssh(machine: Machine, key: Path, *command: str) -> str | None:
+    """Log in as the image's default user and run a command; None when that fails."""
+    options = ("-o", "StrictHostKeyChecking=no", "-o", "UserKnownHostsFile=/dev/null", "-o", "ConnectTimeout=10")
+    words = ["ssh", "-q", "-i", str(key), *options, "-o", "BatchMode=yes", f"debian@{machine.ip}", *command]
+    done = subprocess.run(words, capture_output=True, text=True, check=False, timeout=120)
+    return done.stdout if done.returncode == 0 else None
+
+
+def make_key(folder: Path) -> tuple[Path, str]:
+    """Make a key pair; give the private one's path and the public one."""
+    path = folder / "key"
+    subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(path)], check=True)
+    return path, path.with_suffix(".pub").read_text().strip()
+
+
+@pytest.mark.long
+@pytest.mark.timeout(1500)
+def test_a_cloud_image_gets_user_key_command_name_and_all_of_its_disk(
+    tenant: Tenant, with_debian: World, tmp_path: Path
+) -> None:
+    key, public = make_key(tmp_path)
+    text = (EXAMPLES / "cloud-init.yaml").read_text()
+    assert PLACEHOLDER in text
+    with_debian.kubectl("apply", "-n", tenant.namespace, "-f", "-", given=text.replace(PLACEHOLDER, public))
+    machine = patiently(tenant.machine("server"))
+
+    eventually("the command to have run", lambda: ssh(machine, key, "cat", "/var/lib/first-boot"), SLOW)
+
+    assert (ssh(machine, key, "hostname") or "").strip() == "first"
+    assert "deploy" in (ssh(machine, key, "id", "deploy") or "")
+    assert int(ssh(machine, key, "df", "--output=size", "-B1M", "/", "|", "tail", "-n1") or 0) > 3500
+    instance = ssh(machine, key, "cat", "/var/lib/cloud/data/instance-id")
+    assert (instance or "").strip() == machine.uid
+
+
+@pytest.mark.long
+@pytest.mark.timeout(1500)
+def test_a_plugins_workload_is_a_service_on_a_cloud_image_at_every_boot(tenant: Tenant, with_debian: World) -> None:
+    images = [
+        part for part in (EXAMPLES / "cloud-init.yaml").read_text().split("---\n") if "VirtualMachineImage" in part
+    ]
+    with_debian.kubectl("apply", "-n", tenant.namespace, "-f", "-", given=images[0])
+    tenant.kubectl("apply", "-f", str(EXAMPLES / "plugin-debian.yaml"))
+    machine = patiently(tenant.machine("shelf"))
+    assert (machine.ask("/") or "").strip() == "files of shelf"
+
+    tenant.kubectl("patch", "vm", "shelf", "--type=merge", "-p", json.dumps({"spec": {"powerState": "Stopped"}}))
+    machine.reach("Stopped", SLOW)
+    tenant.kubectl("patch", "vm", "shelf", "--type=merge", "-p", json.dumps({"spec": {"powerState": "Running"}}))
+
+    patiently(machine)
+    assert (machine.ask("/") or "").strip() == "files of shelf"
