@@ -348,4 +348,4 @@ def test_our_kinds_are_a_category_and_not_part_of_all(cluster_sandbox: World) ->
     ours = cluster_sandbox.kubectl("api-resources", "--api-group=drover.dev", "--categories=drover", "-o", "name")
     everything = cluster_sandbox.kubectl("api-resources", "--api-group=drover.dev", "--categories=all", "-o", "name")
 
-    assert (len(ours.split()), everything) == (9, "")
+    assert (len(ours.split()), everything) == (10, "")

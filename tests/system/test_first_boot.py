@@ -53,6 +53,23 @@ def test_a_secret_is_read_by_the_guest_and_nobody_else(tenant: Tenant) -> None:
     assert uid not in tenant.world.node(node, "ls", "/var/lib/drover/seeds")
 
 
+def test_a_guest_sets_the_static_address_that_its_seed_tells(tenant: Tenant) -> None:
+    tenant.kubectl("apply", "-f", str(EXAMPLES / "static-address.yaml"))
+
+    machine = tenant.machine("fixed").ready()
+
+    assert (machine.ask("/hostname") or "").strip() == "fixed"
+    assert f"{machine.ip}/" in (machine.ask("/seed/network-config") or "")
+    assert machine.status["resolved"]["seed"]["networkData"] == "Generated"
+    gateway = machine.ip.rpartition(".")[0] + ".1"
+    assert (
+        tenant.world.node(
+            machine.node, "curl", "-s", "-m", "10", f"http://{machine.ip}/cgi-bin/ping?host={gateway}"
+        ).strip()
+        == "answer"
+    )
+
+
 def test_a_missing_secret_is_named_heals_and_a_rotated_one_applies_at_the_next_start(tenant: Tenant) -> None:
     tenant.apply(make_machine("web", cloudInit=SECRETIVE))
     machine = tenant.machine("web")
@@ -63,9 +80,12 @@ def test_a_missing_secret_is_named_heals_and_a_rotated_one_applies_at_the_next_s
     machine.ready()
     tenant.apply(make_secret("#!/bin/sh\necho rotated >/www/told\n"))
     assert (machine.ask("/told") or "").strip() == MARK
+    eventually("the pending change", lambda: machine.condition("Synced").get("reason") == "RestartRequired", 60)
+    assert machine.status["pendingChanges"][0]["path"] == "spec.cloudInit.userDataSecretRef"
     machine.annotate(restartedAt="now")
 
     eventually("the rotated Secret", lambda: (machine.ask("/told") or "").strip() == "rotated", BOOT)
+    eventually("no pending change", lambda: machine.condition("Synced").get("status") == "True", 60)
 
 
 # --- a whole distribution ---------------------------------------------------------------------------------------------

@@ -1,6 +1,6 @@
 """How each step for a Domain is carried out: one function an action, found in a table."""
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import PurePosixPath
@@ -44,6 +44,8 @@ class Work:
     volumes: dict[str, VolumeFact] = field(default_factory=dict)
     """By name of the StorageVolume."""
     released: bool = False
+    told: Mapping[str, str] = field(default_factory=dict)
+    """Version of each Secret that its seed is made from, by its name."""
 
     async def look_at_volumes(self) -> None:
         """Find data of which the API does not know: of volumes that were made just before an agent died."""
@@ -137,7 +139,7 @@ async def _set_interfaces(work: Work, _: does.SetInterfaces) -> None:
 
 
 async def _write_seed(work: Work, _: does.WriteSeed) -> None:
-    await work.node.seeds.write(work.order)
+    work.told = await work.node.seeds.write(work.order)
 
 
 # --- the guest -------------------------------------------------------------------------------------------------------
@@ -152,13 +154,20 @@ async def _take_turn(work: Work, _: does.TakeTurn) -> None:
 
 async def _launch(work: Work, action: does.Launch) -> None:
     node, known = work.node, work.node.memory.of(work.order.spec.uuid)
-    plan, begun = await _blueprint(work, action.record), node.memory.clock()
+    plan, begun = await _blueprint(work, _with_secrets(action.record, work.told)), node.memory.clock()
     known.begin()
     await node.host.launch(plan, paused=action.paused)
     known.launched = True
     start_phase("prepare", begun - (known.wanted_at or begun))
     start_phase("create", node.memory.clock() - begun)
     known.wanted_at = None
+
+
+def _with_secrets(record: Record, told: Mapping[str, str]) -> Record:
+    """Write down what the guest is told this time: only now is it known."""
+    live = record.live
+    lines = [f"{name} {version}" for name, version in sorted(told.items())]
+    return replace(record, live=live.model_copy(update={"secrets": lines})) if live and lines else record
 
 
 async def _define(work: Work, action: does.Define) -> None:

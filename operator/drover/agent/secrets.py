@@ -8,11 +8,12 @@ from typing import Any
 
 import aiohttp
 
+from drover.agent.seed import Handed
 from drover.api.cloudinit import SecretKey
 from drover.api.kinds import CONFIG_MAP
 from drover.errors import NotReady, Unavailable
 from drover.kube.client import Cluster
-from drover.planning import nodeapi
+from drover.planning import nodeapi, seed
 from drover.planning.view import DomainView
 from drover.runtime import certificate
 from drover.state.resource import Key
@@ -33,7 +34,7 @@ class NodeAPI:
     cluster: Cluster
     namespace: str
 
-    async def read(self, order: DomainView) -> dict[SecretKey, bytes]:
+    async def read(self, order: DomainView) -> Handed:
         """Read the Secrets that a Domain's seed names; `NotReady` when one is missing."""
         address, pem = await self._place()
         route = nodeapi.ROUTE.format(namespace=order.meta.key.namespace, domain=order.meta.key.name)
@@ -46,7 +47,12 @@ class NodeAPI:
             raise NotReady(str(answer.get("message")), reason="SecretNotFound", delay=MISSING_SECONDS)
         if code != OK:
             raise Unavailable(f"the controller at {address} refuses: {answer.get('message')}", reason=REASON)
-        return dict(_secret(name, text) for name, text in answer["secrets"].items())
+        secrets = dict(_secret(name, text) for name, text in answer["secrets"].items())
+        for each in seed.secrets(order.spec.seed):
+            if each not in secrets:
+                # The machine was changed a moment ago, and its Domain not yet.
+                raise Unavailable(f"the machine does not name Secret {each.name}, key {each.key}", reason=REASON)
+        return Handed(secrets, answer.get("versions") or {})
 
     async def _place(self) -> tuple[str, str]:
         found = await self.cluster.get(CONFIG_MAP, Key(self.namespace, nodeapi.CONFIG_MAP_NAME))

@@ -8,7 +8,7 @@ import io
 import os
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import pycdlib
@@ -27,7 +27,18 @@ from drover.translation.seed import Texts
 SUFFIX = ".iso"
 log = structlog.stdlib.get_logger(__name__)
 Secrets = Mapping[SecretKey, bytes]
-Reader = Callable[[DomainView], Awaitable[Secrets]]
+
+
+@dataclass(frozen=True, slots=True)
+class Handed:
+    """What the controller gives for a seed."""
+
+    secrets: Secrets = field(default_factory=dict, repr=False)
+    versions: Mapping[str, str] = field(default_factory=dict)
+    """By name of the Secret."""
+
+
+Reader = Callable[[DomainView], Awaitable[Handed]]
 """Reads the Secrets that a Domain's seed names; `Unavailable` when nobody answers."""
 
 
@@ -42,8 +53,8 @@ class Seeds:
         """Where the seed of a guest is; another seed of the same guest is another file."""
         return self.folder / f"{uuid}-{planning.digest(seed)}{SUFFIX}"
 
-    async def write(self, order: DomainView) -> None:
-        """Have the seed that a Domain asks for, and no other one of its guest.
+    async def write(self, order: DomainView) -> Mapping[str, str]:
+        """Have the seed that a Domain asks for, and no other one of its guest; gives the versions of its Secrets.
 
         While nobody can be asked for its Secrets, the seed of the last start will do.
         """
@@ -51,15 +62,16 @@ class Seeds:
         assert seed is not None, "only a Domain with a seed orders one"
         path = self.path(uuid, seed)
         try:
-            secrets = await self.read(order) if planning.secrets(seed) else {}
+            handed = await self.read(order) if planning.secrets(seed) else Handed()
         except Unavailable as error:
             if not path.exists():
                 raise
             log.warning("the seed of the last start is used again", uuid=uuid, message=str(error))
-            return
-        content = translation.files(seed, uuid, _texts(seed, secrets))
+            return {}
+        content = translation.files(seed, uuid, _texts(seed, handed.secrets))
         await asyncio.to_thread(self._replace, path, content)
         self.remove(uuid, but=path)
+        return handed.versions
 
     def remove(self, uuid: str, *, but: Path | None = None) -> None:
         """Delete the seeds of a guest."""

@@ -36,7 +36,7 @@ class InlineCloudInit(Model):
     user_data: SeedText | None = None
     """User data: #cloud-config, a script that begins with #!, or any other form that cloud-init knows. A change applies at the next start."""
     network_data: SeedText | None = None
-    """Network configuration in cloud-init's own YAML, version 1 or 2; default DHCP on every interface. A change applies at the next start."""
+    """Network configuration in cloud-init's own YAML, version 1 or 2; default DHCP, or what the addressMode of each interface says. A change applies at the next start."""
     meta_data: SeedText | None = None
     """More metadata, a YAML mapping; instance-id is always the machine's uid, so a restart is not a first boot. A change applies at the next start."""
 

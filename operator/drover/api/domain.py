@@ -225,6 +225,8 @@ class LiveMachine(Model):
     """Digest of what its seed was made from, Secrets by name only."""
     plugin: Word = ""
     """Revision of its plugin."""
+    secrets: Annotated[list[LiveText], Field(max_length=3)] = []
+    """Secrets that its seed was made from, each as name and version; none when that is not known."""
 
 
 class VolumeFact(Model):

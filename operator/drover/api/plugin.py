@@ -10,6 +10,7 @@ from pydantic import ConfigDict, Field
 
 from drover.api.base import (
     Conditions,
+    Label,
     Model,
     ObjectName,
     Quantity,
@@ -25,7 +26,18 @@ from drover.api.cloudinit import EnvironmentVariable, InlineCloudInit
 from drover.api.probe import Port, ReadinessProbe
 from drover.api.scheduling import AffinityData, SpreadData
 from drover.api.sharing import AllowedNamespaces
-from drover.api.virtualmachine import CPU, KernelBoot, Memory, ReclaimPolicy, RestartPolicy
+from drover.api.virtualmachine import (
+    CPU,
+    AddressMode,
+    EvictionPolicy,
+    InterfaceLimits,
+    InterfaceModel,
+    KernelBoot,
+    LinkState,
+    Memory,
+    ReclaimPolicy,
+    RestartPolicy,
+)
 
 
 class TemplateDisk(Model):
@@ -50,6 +62,18 @@ class TemplateInterface(Model):
     """Name of the interface within the machine."""
     network: ShortName | None = None
     """VirtualNetwork it is plugged into; default the network marked as default."""
+    address_mode: AddressMode | None = None
+    """How the guest learns its address: DHCP, Static or Unmanaged."""
+    model: InterfaceModel | None = None
+    """Kind of network card: VirtIO, E1000E or RTL8139."""
+    link: LinkState | None = None
+    """Up, or Down: an unplugged cable."""
+    limits: InterfaceLimits | None = None
+    """Bounds of its traffic."""
+    security_groups: (
+        Annotated[list[Label], Field(max_length=8, json_schema_extra={"x-kubernetes-list-type": "set"})] | None
+    ) = None
+    """SecurityGroups of the machine's namespace."""
 
 
 class Template(Model):
@@ -59,6 +83,8 @@ class Template(Model):
     """What happens when the guest stops by itself: Always, OnFailure or Never."""
     termination_grace_period_seconds: Annotated[int, Field(ge=0, le=86400)] | None = None
     """Seconds between the shutdown request and the power cut."""
+    eviction_policy: EvictionPolicy | None = None
+    """What a drain does to the machine: Stop or Block."""
     cpu: CPU | None = None
     """Processors."""
     memory: Memory | None = None

@@ -266,7 +266,7 @@ class ResolvedSeed(Model):
     user_data: Word | None = None
     """Inline, or Secret <name>/<key>."""
     network_data: Word | None = None
-    """Inline, or Secret <name>/<key>."""
+    """Inline, Secret <name>/<key>, or Generated: what the interfaces say, several or with a static address."""
     meta_data: Word | None = None
     """Inline, or Secret <name>/<key>."""
     entrypoint: Prose | None = None

@@ -20,6 +20,7 @@ from drover.controllers import (
     nodeapi,
     plugin,
     pool,
+    secrets,
     securitygroup,
     service,
     virtualmachine,
@@ -138,7 +139,8 @@ async def _work(world: World, wiring: Wiring, reconcilers: Sequence[Reconciler],
         group.create_task(Labeller(world).run(), name="node labels")
         group.create_task(world.events.run(world.cluster), name="events")
         group.create_task(address.run(world), name="sweep")
-        group.create_task(patiently("publish the node API", partial(place.publish, world)), name="node API")
+        group.create_task(secrets.run(world, wiring.look_at), name="secrets")
+        group.create_task(place.keep(world), name="node API")
         group.create_task(patiently("make the defaults", partial(defaults.make, world)), name="defaults")
 
 

@@ -20,6 +20,7 @@ from drover.planning.conditions import Finding
 from drover.planning.found import Found
 from drover.planning.node import Lost
 from drover.planning.resolve import interfaces
+from drover.planning.seed import named
 from drover.planning.service import finding
 from drover.planning.skew import Skew, summarise
 from drover.planning.view import AddressView, DomainView, MachineView, NetworkView, View, VolumeView, view
@@ -62,6 +63,7 @@ def gather(key: Key, world: World) -> Found | None:
         skew=_skew(world),
         node_uids=dict(_node_uids(domains, anchors, lost, world)),
         endpoints=_endpoints(heritage.machine, world),
+        secrets=_secrets(heritage.machine, world),
         closing=namespace is not None and namespace.terminating,
     )
 
@@ -141,6 +143,12 @@ def _catalog(heritage: Heritage, owned: Iterable[VolumeView], world: World) -> C
         exhausted=frozenset(name for name, network in networks.items() if _exhausted(network, world)),
         held=dict(_held(machine, volumes, world)),
     )
+
+
+def _secrets(machine: MachineView, world: World) -> dict[str, str]:
+    """Find out which version each Secret has that a machine's seed names, as far as it was looked at."""
+    keys = {each.name: Key(machine.meta.key.namespace, each.name) for each in named(machine.spec.cloud_init)}
+    return {name: world.secrets[key] for name, key in keys.items() if key in world.secrets}
 
 
 def _endpoints(machine: MachineView, world: World) -> Finding | None:

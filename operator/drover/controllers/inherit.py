@@ -3,10 +3,12 @@
 from dataclasses import dataclass, replace
 
 from drover.api.virtualmachine import VirtualMachineSpec
+from drover.controllers.watches import MACHINE
 from drover.controllers.world import World
 from drover.planning import plugin as plugins
 from drover.planning.inheritance import Inheritance
 from drover.planning.view import DomainView, MachineView, view
+from drover.state.objects import Machine
 from drover.state.resource import Key
 
 
@@ -32,10 +34,19 @@ def inherit(machine: MachineView, domain: DomainView | None, world: World) -> He
     if choice.problem:
         return Heritage(machine, Inheritance(name, "", problem=choice.problem))
     spec, inherited = _made_of(machine, name, choice.revision, world)
-    newer = choice.newest != choice.revision
-    return Heritage(
-        replace(machine, spec=spec), inherited, _made_of(machine, name, choice.newest, world) if newer else None
-    )
+    latest = _made_of(machine, name, choice.newest, world) if choice.newest != choice.revision else None
+    # One that cannot be used is told when somebody asks for it.
+    sound = latest if latest and latest[1].problem is None else None
+    return Heritage(replace(machine, spec=spec), inherited, sound)
+
+
+def whole(found: Machine, world: World) -> MachineView:
+    """Give a machine with its spec laid over its plugin's revision."""
+    machine = view(found)
+    if machine.spec.plugin is None:
+        return machine
+    domains = (view(each) for each in world.stores.domains.by(MACHINE, machine.meta.uid))
+    return inherit(machine, max(domains, key=lambda each: each.spec.epoch, default=None), world).machine
 
 
 def _made_of(machine: MachineView, name: str, revision: str, world: World) -> tuple[VirtualMachineSpec, Inheritance]:

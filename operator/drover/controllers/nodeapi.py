@@ -2,32 +2,42 @@
 
 ``GET /v1/seeds/<namespace>/<domain>`` answers the Secrets that a Domain's seed names, each as base64 under
 ``<name>/<key>``. Who asks proves by its token that it is the agent of a node, and gets only what a Domain of that node
-names and the machine behind it names still. The controller that leads says in a ConfigMap where it listens and which
-certificate it has.
+names and the machine behind it, which has a place on that node, names still. The controller that leads says in a
+ConfigMap where it listens and which certificate it has.
 """
 
 import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
+from functools import partial
 
 import structlog
 from aiohttp import web
 
-from drover.api.cloudinit import CloudInit, SecretKey
+from drover.api.cloudinit import SecretKey
 from drover.api.kinds import CONFIG_MAP, SECRET, TOKEN_REVIEW
+from drover.controllers.watches import MACHINE
 from drover.controllers.world import World
 from drover.errors import OperatorError
 from drover.kube.errors import AlreadyExists
 from drover.metrics.registry import wrote
 from drover.planning import nodeapi
-from drover.planning.view import DomainView, view
+from drover.planning.view import DomainView, MachineView, view
 from drover.runtime import certificate
 from drover.runtime.certificate import Certificate
+from drover.runtime.patience import patiently
 from drover.state.resource import Body, Key
 
 log = structlog.stdlib.get_logger(__name__)
 REVIEWS = 8
 """Tokens that are reviewed at a time."""
+WAITING = 256
+"""Callers that are heard at a time; more are sent away, to come back later."""
+ANSWER_SECONDS = 10.0
+IDLE_SECONDS = 10.0
+"""How long a connection may take to ask, or to ask again."""
+PUBLISH_SECONDS = 60.0
+"""How often it is made sure that agents are told where the node API is."""
 
 
 class NodeAPI:
@@ -36,24 +46,33 @@ class NodeAPI:
     def __init__(self, world: World) -> None:
         self._world = world
         self._reviews = asyncio.Semaphore(REVIEWS)
+        self._heard = 0
 
     async def seed(self, request: web.Request) -> web.Response:
         """Answer the Secrets of one Domain's seed."""
         key = Key(request.match_info["namespace"], request.match_info["domain"])
+        if self._heard >= WAITING:
+            return _refusal(503, "Busy", "too many are asking")
+        self._heard += 1
         try:
-            return await self._answer(key, request.headers.get("Authorization", ""))
-        except OperatorError as error:
-            log.warning("cannot answer an agent", domain=str(key), reason=error.reason)
-            return _refusal(503, error.reason, "the API server does not answer")
+            async with asyncio.timeout(ANSWER_SECONDS):
+                return await self._answer(key, request.headers.get("Authorization", ""))
+        except (OperatorError, TimeoutError) as error:
+            reason = error.reason if isinstance(error, OperatorError) else "Timeout"
+            log.warning("cannot answer an agent", domain=str(key), reason=reason)
+            return _refusal(503, reason, "the API server does not answer")
+        finally:
+            self._heard -= 1
 
     async def _answer(self, key: Key, authorization: str) -> web.Response:
         node = await self._caller(authorization)
         if not node:
             return _refusal(401, "Unauthorized", "this is no token of a node's agent")
         domain = self._domain(key)
-        if domain is None or not nodeapi.may_read(domain, node):
+        machine = self._machine(domain) if domain else None
+        if domain is None or machine is None or not nodeapi.may_read(domain, machine, self._places(machine), node):
             return _refusal(403, "Forbidden", f"there is no Domain {key} on {node}")
-        return await self._secrets(domain)
+        return await self._secrets(domain, machine)
 
     async def _caller(self, authorization: str) -> str:
         """Name of the node whose agent asks, empty when it is somebody else."""
@@ -69,21 +88,26 @@ class NodeAPI:
         found = self._world.stores.domains.get(key)
         return view(found) if found else None
 
-    async def _secrets(self, domain: DomainView) -> web.Response:
+    def _machine(self, domain: DomainView) -> MachineView | None:
+        found = self._world.stores.machines.get(Key(domain.meta.key.namespace, domain.spec.virtual_machine.name))
+        return view(found) if found else None
+
+    def _places(self, machine: MachineView) -> frozenset[str]:
+        """Nodes that a machine has a place on, by the scheduler's word."""
+        anchors = self._world.stores.anchors.by(MACHINE, machine.meta.uid)
+        return frozenset(pod.node for pod in anchors if pod.meta.owner == machine.meta.uid and pod.node)
+
+    async def _secrets(self, domain: DomainView, machine: MachineView) -> web.Response:
         namespace = domain.meta.key.namespace
-        wanted = nodeapi.readable(domain, self._cloud_init(domain))
+        wanted = nodeapi.readable(domain, machine.spec.cloud_init)
         names = sorted({secret.name for secret in wanted})
         found = await asyncio.gather(*(self._world.cluster.get(SECRET, Key(namespace, name)) for name in names))
         return _answer(namespace, wanted, dict(zip(names, found, strict=True)))
 
-    def _cloud_init(self, domain: DomainView) -> CloudInit | None:
-        machine = domain.spec.virtual_machine
-        found = self._world.stores.machines.get(Key(domain.meta.key.namespace, machine.name))
-        return view(found).spec.cloud_init if found and found.meta.uid == machine.uid else None
-
 
 def _answer(namespace: str, wanted: Sequence[SecretKey], found: dict[str, Body | None]) -> web.Response:
     secrets: dict[str, str] = {}
+    versions: dict[str, str] = {}
     for each in wanted:
         body = found[each.name]
         value = ((body or {}).get("data") or {}).get(each.key)
@@ -91,7 +115,8 @@ def _answer(namespace: str, wanted: Sequence[SecretKey], found: dict[str, Body |
             what = f"there is no Secret {each.name}" if body is None else f"Secret {each.name} has no key {each.key}"
             return _refusal(404, "SecretNotFound", f"{what} in namespace {namespace}")
         secrets[f"{each.name}/{each.key}"] = value
-    return web.json_response({"secrets": secrets}, headers={"Cache-Control": "no-store"})
+        versions[each.name] = body["metadata"]["resourceVersion"] if body else ""
+    return web.json_response({"secrets": secrets, "versions": versions}, headers={"Cache-Control": "no-store"})
 
 
 def _refusal(status: int, reason: str, message: str) -> web.Response:
@@ -104,14 +129,19 @@ async def serve(world: World) -> AsyncIterator["Place"]:
     pair = certificate.make(nodeapi.SERVER_NAME, world.cluster.now())
     application = web.Application()
     application.add_routes([web.get(nodeapi.ROUTE, NodeAPI(world).seed)])
-    runner = web.AppRunner(application, access_log=None, shutdown_timeout=0.1)
+    runner = web.AppRunner(application, access_log=None, shutdown_timeout=0.1, keepalive_timeout=IDLE_SECONDS)
     await runner.setup()
     host, _, port = world.settings.node_api_address.rpartition(":")
     try:
         await web.TCPSite(runner, host.strip("[]"), int(port), ssl_context=pair.server_context()).start()
-        yield Place(f"{host}:{runner.addresses[0][1]}", pair)
+        yield Place(f"{bracketed(host)}:{runner.addresses[0][1]}", pair)
     finally:
         await runner.cleanup()
+
+
+def bracketed(host: str) -> str:
+    """Write an address as URLs have it: a pod may have one of IPv6."""
+    return f"[{host.strip('[]')}]" if ":" in host else host
 
 
 class Place:
@@ -121,14 +151,22 @@ class Place:
         self.address = address
         self.certificate = pair.certificate
 
+    async def keep(self, world: World) -> None:
+        """Have agents find it, until cancelled: who leads has seen the most."""
+        while True:
+            await patiently("publish the node API", partial(self.publish, world))
+            await asyncio.sleep(PUBLISH_SECONDS)
+
     async def publish(self, world: World) -> None:
-        """Say where it listens: who leads has seen the most."""
+        """Say where it listens, unless that is what is said."""
         settings = world.settings
         address = settings.node_api_advertised or self.address
         content = {"data": {"address": address, "certificate": self.certificate}}
         key = Key(settings.namespace, nodeapi.CONFIG_MAP_NAME)
-        wrote(CONFIG_MAP.name, "update")
         found = await world.cluster.get(CONFIG_MAP, key)
+        if found is not None and found.get("data") == content["data"]:
+            return
+        wrote(CONFIG_MAP.name, "update")
         if found is not None:
             await world.cluster.replace(CONFIG_MAP, {**found, **content})
             return

@@ -3,7 +3,8 @@
 from collections.abc import Iterable
 from typing import Any
 
-from drover.api.kinds import ADDRESS, SECURITYGROUP, VIRTUALMACHINE, Kind
+from drover.api.kinds import ADDRESS, DOMAIN, SECURITYGROUP, VIRTUALMACHINE, Kind
+from drover.controllers.inherit import whole
 from drover.controllers.report import tell
 from drover.controllers.watches import MACHINE, NAMESPACE, UID
 from drover.controllers.world import World
@@ -27,7 +28,7 @@ async def reconcile(key: Key, world: World) -> None:
         return
     found = view(resource)
     others = {each.meta.key.name: view(each) for each in stores.groups.by(NAMESPACE, key.namespace)}
-    machines = (view(each) for each in stores.machines.by(NAMESPACE, key.namespace))
+    machines = (whole(each, world) for each in stores.machines.by(NAMESPACE, key.namespace))
     members = (
         ip
         for machine in machines
@@ -41,7 +42,7 @@ async def reconcile(key: Key, world: World) -> None:
 def callbacks(world: World, queues: dict[Kind, WorkQueue[Key]]) -> dict[Kind, Changed[Any]]:
     """Make what is called with each change that members of a group, or the sense of its references, may come of."""
     news = _News(world, queues)
-    return {SECURITYGROUP: news.group, VIRTUALMACHINE: news.machine, ADDRESS: news.address}
+    return {SECURITYGROUP: news.group, VIRTUALMACHINE: news.machine, DOMAIN: news.domain, ADDRESS: news.address}
 
 
 class _News:
@@ -64,14 +65,22 @@ class _News:
     def machine(self, old: objects.Machine | None, new: objects.Machine | None) -> None:
         """Have the groups looked at that a machine named or names."""
         if not _same(old, new):
-            self._later(key for each in (old, new) if each for key in _groups(each))
+            self._later(key for each in (old, new) if each for key in self._groups(each))
+
+    def domain(self, old: objects.Domain | None, new: objects.Domain | None) -> None:
+        """Have the groups looked at that a machine comes to name, or named, by its plugin."""
+        if not _same(old, new):
+            self._later({key for each in (old, new) if each for key in _ordered(each)})
 
     def address(self, old: objects.Address | None, new: objects.Address | None) -> None:
         """Have the groups looked at of the machine whose address it is or was."""
         seen = new or old
         if seen is not None and (old is None or new is None):
             uid = view(seen).spec.virtual_machine.uid
-            self._later(key for each in self._world.stores.machines.by(UID, uid) for key in _groups(each))
+            self._later(key for each in self._world.stores.machines.by(UID, uid) for key in self._groups(each))
+
+    def _groups(self, machine: objects.Machine) -> Iterable[Key]:
+        return (Key(machine.meta.key.namespace, name) for name in groups(whole(machine, self._world).spec))
 
     def _later(self, keys: Iterable[Key]) -> None:
         for key in keys:
@@ -82,5 +91,7 @@ def _same(old: Resource[Any, Any] | None, new: Resource[Any, Any] | None) -> boo
     return old is not None and new is not None and old.packed_spec == new.packed_spec
 
 
-def _groups(machine: objects.Machine) -> Iterable[Key]:
-    return (Key(machine.meta.key.namespace, name) for name in groups(view(machine).spec))
+def _ordered(domain: objects.Domain) -> Iterable[Key]:
+    """Groups that a machine's node is told of."""
+    named = (name for each in view(domain).spec.interfaces for name in each.security_groups)
+    return (Key(domain.meta.key.namespace, name) for name in named)

@@ -84,6 +84,10 @@ class Wiring:
             if volume.meta.deleting and _node(volume) == node:
                 self._queues[kinds.VOLUME].add(volume.meta.key)
 
+    def look_at(self, machines: Iterable[Key]) -> None:
+        """Have machines looked at."""
+        self._add(machines)
+
     def _add(self, machines: Iterable[Key], *, urgent: bool = False) -> None:
         for key in machines:
             self._queues[kinds.VIRTUALMACHINE].add(key, urgent=urgent)

@@ -39,6 +39,8 @@ class World:
     """Statuses of machines that were told last: hearing them again is no news."""
     ordered: set[str] = field(default_factory=set)
     """Uids of machines whose deletion is known to be somebody's order."""
+    secrets: dict[Key, str] = field(default_factory=dict)
+    """Version of each Secret that a guest in flight was told, empty for one that is gone."""
     phases: dict[Key, str] = field(default_factory=dict)
     """Phase of each machine, for the metrics."""
 

@@ -14,7 +14,7 @@ from drover.api.domain import (
     MachineRef,
 )
 from drover.api.image import ImageSource
-from drover.planning import names, power
+from drover.planning import names, netconfig, power
 from drover.planning.address import Held
 from drover.planning.catalog import Catalog
 from drover.planning.power import Wish
@@ -46,6 +46,7 @@ def build(parts: Parts, *, node: str, epoch: int, wish: Wish, before: DomainSpec
     learning an image's digest changes no Domain.
     """
     effective = parts.effective
+    interfaces = [_interface(each, parts) for each in effective.interfaces]
     spec = DomainSpec(
         node_name=node,
         node_uid=before.node_uid if before else None,
@@ -59,9 +60,9 @@ def build(parts: Parts, *, node: str, epoch: int, wish: Wish, before: DomainSpec
         machine=Machine(cores=effective.cores, memory_bytes=effective.memory),
         kernel=_kernel(parts, before),
         disks=[_disk(disk, parts, before) for disk in effective.disks],
-        interfaces=[_interface(each, parts) for each in effective.interfaces],
+        interfaces=interfaces,
         plugin=effective.plugin,
-        seed=effective.seed,
+        seed=netconfig.told(effective.seed, interfaces, parts.catalog.networks),
         readiness_probe=effective.probe,
     )
     return power.apply(spec, wish)

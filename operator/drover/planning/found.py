@@ -49,6 +49,8 @@ class Found:
     """Allocations of the machines that those were."""
     endpoints: Finding | None = None
     """Whether the Services that mean it lead to it; None when none does."""
+    secrets: Mapping[str, str] = field(default_factory=dict)
+    """Version of each Secret that its seed names, by its name, empty for one that is gone; only of those looked at."""
     kind_removed: bool = False
     """Whether the definition of machines is being removed, and this one only with it."""
     closing: bool = False

@@ -1,11 +1,11 @@
 """Who may have what through the controller's node API."""
 
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from typing import Any
 
 from drover.api.cloudinit import CloudInit, SecretKey
 from drover.planning import seed
-from drover.planning.view import DomainView
+from drover.planning.view import DomainView, MachineView
 
 AGENT = "drover-agent"
 """Name of the agents' ServiceAccount."""
@@ -26,9 +26,15 @@ def node_of(review: Mapping[str, Any], namespace: str) -> str:
     return str(nodes[0]) if known else ""
 
 
-def may_read(domain: DomainView, node: str) -> bool:
-    """Tell whether a node's agent may know what a Domain names."""
-    return bool(node) and domain.spec.node_name == node
+def may_read(domain: DomainView, machine: MachineView, places: Container[str], node: str) -> bool:
+    """Tell whether a node's agent may know what the Domain of a machine names.
+
+    The Domain says so, and besides it what no agent can write: a place that the scheduler gave the machine, or what the
+    controller said of it.
+    """
+    hers = domain.spec.virtual_machine.uid == machine.meta.uid
+    there = node in places or machine.status.node_name == node
+    return bool(node) and hers and there and domain.spec.node_name == node
 
 
 def readable(domain: DomainView, cloud_init: CloudInit | None) -> tuple[SecretKey, ...]:
@@ -37,6 +43,5 @@ def readable(domain: DomainView, cloud_init: CloudInit | None) -> tuple[SecretKe
     Agents can write their Domains, as far as the API server is concerned; what users wrote into their machines they
     cannot.
     """
-    given = cloud_init or CloudInit()
-    named = (given.user_data_secret_ref, given.network_data_secret_ref, given.meta_data_secret_ref)
+    named = seed.named(cloud_init)
     return tuple(secret for secret in seed.secrets(domain.spec.seed) if secret in named)

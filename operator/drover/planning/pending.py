@@ -1,21 +1,34 @@
 """Pending changes: where the machine in flight differs from what it would be started as now."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 
 from drover.api.domain import DomainSpec, LiveMachine
 from drover.api.virtualmachine import PendingChange
-from drover.planning import quantity
+from drover.planning import quantity, seed
 from drover.planning.conditions import Finding
 from drover.planning.record import live_machine
 
 
-def changes(present: LiveMachine | None, spec: DomainSpec | None) -> list[PendingChange]:
+@dataclass(frozen=True, slots=True)
+class Rotation:
+    """What is known of the Secrets that a machine's seed names."""
+
+    versions: Mapping[str, str] = field(default_factory=dict)
+    """What each has now, by its name, empty for one that is gone; only of those that were looked at."""
+    told: Sequence[PendingChange] = ()
+    """What was said last: of one that was not looked at it still stands."""
+
+
+def changes(
+    present: LiveMachine | None, spec: DomainSpec | None, secrets: Rotation = Rotation()
+) -> list[PendingChange]:
     """List the differences that wait for a restart; none while the machine is off or its spec cannot be resolved."""
     if present is None or spec is None:
         return []
     return [
         PendingChange(path=path, live=has or "none", desired=gets or "none", effect="Restart")
-        for path, has, gets in _pairs(present, live_machine(spec))
+        for path, has, gets in (*_pairs(present, live_machine(spec)), *_rotated(present, spec, secrets))
         if has != gets
     ]
 
@@ -36,3 +49,21 @@ def _pairs(present: LiveMachine, next_: LiveMachine) -> Iterator[tuple[str, str,
     yield "spec.kernel", present.kernel, next_.kernel
     yield "spec.cloudInit", present.seed, next_.seed
     yield "spec.plugin", present.plugin, next_.plugin
+
+
+def _rotated(present: LiveMachine, spec: DomainSpec, secrets: Rotation) -> Iterator[tuple[str, str, str]]:
+    """Find texts of the seed whose Secret was written to since the guest was told."""
+    if spec.seed is None or seed.digest(spec.seed) != present.seed:
+        return
+    told = dict(each.split(" ", 1) for each in present.secrets)
+    before = {(each.path, each.live): each.desired for each in secrets.told}
+    for part, text in seed.texts(spec.seed):
+        if text.secret is not None:
+            name, path = text.secret.name, f"spec.cloudInit.{part}SecretRef"
+            has = _version(name, told.get(name, "unknown"))
+            known = name in secrets.versions
+            yield path, has, _version(name, secrets.versions[name]) if known else before.get((path, has), has)
+
+
+def _version(name: str, version: str) -> str:
+    return f"Secret {name}, version {version}" if version else f"Secret {name}, which is gone"

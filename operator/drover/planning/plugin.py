@@ -7,6 +7,8 @@ for: a restart request, or a start after the spec had it stopped.
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
+from pydantic import ValidationError
+
 from drover.api import kinds
 from drover.api.plugin import PluginRevision, PluginStatus
 from drover.api.virtualmachine import VirtualMachineSpec
@@ -125,8 +127,18 @@ def inherit(
     if revision is None:
         words = f"revision {name} of Plugin {plugin} is gone; a restart request takes the present one"
         return spec, Inheritance(plugin, name, problem=_refused("PluginNotFound", words))
-    content = PluginRevision.model_validate_json(revision.packed)
-    return merge(spec, content, plugin.partition("/")[0]), Inheritance(plugin, name, content.workload)
+    try:
+        content = PluginRevision.model_validate_json(revision.packed)
+        return merge(spec, content, plugin.partition("/")[0]), Inheritance(plugin, name, content.workload)
+    except ValidationError as error:
+        # Each is sound by itself; laid over one another they may be too long.
+        return spec, Inheritance(plugin, name, problem=Finding("Accepted", "False", "InvalidSpec", _words(error)))
+
+
+def _words(error: ValidationError) -> str:
+    first = error.errors(include_url=False, include_input=False, include_context=False)[0]
+    path = ".".join(str(part) for part in first["loc"])
+    return f"spec.{path}: {first['msg']}, with what the plugin gives"
 
 
 # --- for a plugin -----------------------------------------------------------------------------------------------------

@@ -19,7 +19,7 @@ from drover.api.virtualmachine import (
     RestartPolicy,
     VirtualMachineSpec,
 )
-from drover.planning import names, quantity, seed
+from drover.planning import names, netconfig, quantity, seed
 from drover.planning.catalog import Catalog
 from drover.planning.inheritance import Inheritance
 from drover.planning.merge import gaps
@@ -174,7 +174,7 @@ def shown(effective: Effective) -> ResolvedMachine:
         interfaces=[ResolvedInterface(name=each.name, network=each.network or None) for each in effective.interfaces]
         or None,
         readiness_probe=effective.probe,
-        seed=seed.shown(effective.seed),
+        seed=seed.shown(effective.seed, generated=netconfig.needed([each.mode for each in effective.interfaces])),
     )
 
 

@@ -11,6 +11,8 @@ from drover.planning import seedtext
 from drover.planning.seedtext import Part
 from drover.state.resource import pack_model
 
+GENERATED = "Generated"
+"""Where a network configuration comes from that is made of the interfaces."""
 PARTS: tuple[Part, ...] = ("userData", "networkData", "metaData")
 
 
@@ -44,6 +46,13 @@ def secrets(found: DomainSeed | None) -> tuple[SecretKey, ...]:
     return tuple(dict.fromkeys(secret for secret in named if secret))
 
 
+def named(cloud_init: CloudInit | None) -> tuple[SecretKey, ...]:
+    """List the Secrets that a machine names by itself."""
+    given = cloud_init or CloudInit()
+    every = (given.user_data_secret_ref, given.network_data_secret_ref, given.meta_data_secret_ref)
+    return tuple(each for each in every if each)
+
+
 def faults(found: DomainSeed | None) -> Iterator[str]:
     """Tell what is wrong with the texts that stand in the spec."""
     for part, text in texts(found) if found else ():
@@ -57,8 +66,8 @@ def digest(found: DomainSeed | None) -> str:
     return hashlib.sha256(pack_model(found)).hexdigest()[:12] if found else ""
 
 
-def shown(found: DomainSeed | None) -> ResolvedSeed | None:
-    """Word a seed for the status: texts only by where they come from."""
+def shown(found: DomainSeed | None, *, generated: bool = False) -> ResolvedSeed | None:
+    """Word a seed for the status: texts only by where they come from; `generated`: it tells of interfaces."""
     if found is None:
         return None
     origins = {part: _origin(text) for part, text in texts(found)}
@@ -66,7 +75,7 @@ def shown(found: DomainSeed | None) -> ResolvedSeed | None:
         hostname=found.hostname,
         ssh_authorized_keys=len(found.ssh_authorized_keys),
         user_data=origins.get("userData"),
-        network_data=origins.get("networkData"),
+        network_data=origins.get("networkData", GENERATED if generated else None),
         meta_data=origins.get("metaData"),
         entrypoint=" ".join(found.entrypoint) or None,
         env=[each.name for each in found.env] or None,

@@ -9,6 +9,7 @@ from drover.planning.address import family_of
 from drover.planning.conditions import Finding, find, stamp, summary
 from drover.planning.domainspec import Parts
 from drover.planning.found import Situation
+from drover.planning.pending import Rotation
 from drover.planning.phase import phase
 from drover.planning.record import NO_ADDRESS
 from drover.planning.resolve import EffectiveInterface
@@ -24,7 +25,9 @@ def status(situation: Situation, *, now: str) -> VirtualMachineStatus:
     """Say everything that is known of a machine that is to be."""
     machine, domain, effective = situation.machine, situation.domain, situation.effective
     before = machine.status
-    changes = pending.changes(domain.status.live if domain else None, _next_spec(situation))
+    live = domain.status.live if domain else None
+    rotation = Rotation(situation.found.secrets, before.pending_changes or ())
+    changes = pending.changes(live, _next_spec(situation), rotation)
     said = findings(situation)
     told = [situation.found.endpoints] if situation.found.endpoints else []
     said = [*said, ready(situation, said), pending.synced(changes), *told]

@@ -1,10 +1,9 @@
 """A certificate of a process's own: made when it starts, kept in memory, trusted by whoever is given it."""
 
+import os
 import ssl
-import tempfile
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from pathlib import Path
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
@@ -22,18 +21,17 @@ class Certificate:
     """A self-signed certificate and its key, as PEM."""
 
     certificate: str
-    key: str
+    key: str = field(repr=False)
 
     def server_context(self) -> ssl.SSLContext:
         """Make a context in which to serve."""
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         context.minimum_version = ssl.TLSVersion.TLSv1_3
-        # OpenSSL takes files only, so they visit the disk for a moment, readable by us alone.
-        with tempfile.TemporaryDirectory() as folder:
-            path = Path(folder) / "pair.pem"
-            path.touch(mode=0o600)
-            path.write_text(self.key + self.certificate, encoding="ascii")
-            context.load_cert_chain(path)
+        # OpenSSL takes files only: this one is in memory, and nobody's but ours.
+        with os.fdopen(os.memfd_create("certificate"), "wb") as file:
+            file.write((self.key + self.certificate).encode("ascii"))
+            file.flush()
+            context.load_cert_chain(f"/proc/self/fd/{file.fileno()}")
         return context
 
 

@@ -1,10 +1,10 @@
 """The guest image ``tiny``: Debian's cloud kernel and an initramfs of busybox and a few scripts, made on the spot.
 
 It boots within 3 s without hardware virtualisation, counts its boots on its first disk, answers HTTP on port 80, has a
-login on the serial line (root, no password) and obeys ACPI. From a NoCloud seed it takes its host name, runs user data
-that is a script, and runs the workload of a plugin. The HTTP server knows ``/`` (``hello from <host name>``),
-``/hostname``, ``/boots``, ``/uptime``, ``/seed/<file>`` and the commands that ``data/guest-cgi.sh`` lists, below
-``/cgi-bin/``.
+login on the serial line (root, no password) and obeys ACPI. From a NoCloud seed it takes its host name and static
+addresses, runs user data that is a script, and runs the workload of a plugin. The HTTP server knows ``/`` (``hello
+from <host name>``), ``/hostname``, ``/boots``, ``/uptime``, ``/seed/<file>`` and the commands that
+``data/guest-cgi.sh`` lists, below ``/cgi-bin/``.
 """
 
 import asyncio

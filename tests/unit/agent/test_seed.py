@@ -11,7 +11,7 @@ import pytest
 from tests.support.domains import UID, make_order
 from tests.unit.agent.world import World
 
-from drover.agent.seed import Seeds, disk
+from drover.agent.seed import Handed, Seeds, disk
 from drover.api.cloudinit import SecretKey
 from drover.errors import InvalidSpec, NotReady, Unavailable
 from drover.planning.view import DomainView
@@ -42,7 +42,7 @@ def seeds(folder: Path, answer: Any = None) -> Seeds:
     async def answers(_: DomainView) -> Any:
         if isinstance(answer, Exception):
             raise answer
-        return answer or {}
+        return Handed(answer or {}, {"boot": "7"})
 
     return Seeds(folder / "seeds", answers)
 
@@ -114,7 +114,7 @@ async def test_while_nobody_answers_the_seed_of_the_last_start_will_do(tmp_path:
         await silent.write(make_order(seed=SECRETIVE))
     await seeds(tmp_path, {KEY: b"#!one"}).write(make_order(seed=SECRETIVE))
 
-    await silent.write(make_order(seed=SECRETIVE))
+    assert await silent.write(make_order(seed=SECRETIVE)) == {}
 
     (path,) = files(tmp_path)
     assert read(path)["user-data"] == b"#!one"
@@ -153,6 +153,18 @@ async def test_a_guest_is_started_with_its_seed_and_takes_it_along(tmp_path: Pat
     await world.reconcile()
 
     assert files(tmp_path) == []
+
+
+async def test_what_a_guest_was_told_is_known_by_version(tmp_path: Path) -> None:
+    world = World(tmp_path, secrets={KEY: b"#!/bin/sh"})
+    world.order(seed=SECRETIVE)
+
+    await world.reconcile()
+
+    live = world.told.status.live
+    assert live is not None
+    assert live.secrets == ["boot 7"]
+    assert "/bin/sh" not in str(Handed({KEY: b"#!/bin/sh"}))
 
 
 async def test_a_missing_secret_is_a_condition_that_heals(tmp_path: Path) -> None:

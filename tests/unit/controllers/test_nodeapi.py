@@ -1,5 +1,6 @@
 """The node API, asked over TLS by an agent: who gets what."""
 
+import asyncio
 import base64
 import ssl
 from collections.abc import AsyncIterator
@@ -86,7 +87,10 @@ async def test_an_agent_gets_what_its_machine_names() -> None:
     async with scene() as told:
         await told.write(user=WORDS, other=b"hush")
 
-        assert await told.asks().read(told.order) == {BOOT: WORDS}
+        handed = await told.asks().read(told.order)
+        assert handed.secrets == {BOOT: WORDS}
+        secret = told.cosmos.etcd.objects[kinds.SECRET, Key("shop", "boot")]
+        assert handed.versions == {"boot": secret["metadata"]["resourceVersion"]}
 
 
 @pytest.mark.parametrize(
@@ -132,7 +136,59 @@ async def test_a_domain_that_names_more_than_its_machine_gets_nothing_of_it() ->
         told.cosmos.etcd.put(kinds.DOMAIN, key, {**body, "spec": {**body["spec"], "seed": seed}})
         told.cosmos.controllers[0].caches.hear()
 
-        assert await told.asks().read(told.order) == {}
+        with pytest.raises(Unavailable, match="does not name Secret boot, key admin"):
+            await told.asks().read(told.order)
+
+
+async def test_a_domain_that_speaks_for_a_machine_elsewhere_gets_nothing() -> None:
+    async with scene() as told:
+        await told.write(user=WORDS)
+        order = told.order
+        (pod,) = told.cosmos.etcd.every(kinds.POD)
+        told.cosmos.etcd.drop(kinds.POD, pod[0])
+        machine = told.cosmos.etcd.objects[kinds.VIRTUALMACHINE, Key("shop", "web")]
+        status = {**machine["status"], "nodeName": "elsewhere"}
+        told.cosmos.etcd.put(kinds.VIRTUALMACHINE, Key("shop", "web"), {**machine, "status": status})
+        told.cosmos.controllers[0].caches.hear()
+
+        with pytest.raises(Unavailable, match="there is no Domain"):
+            await told.asks().read(order)
+
+
+async def test_a_caller_too_many_is_sent_away_and_an_answer_that_takes_too_long_given_up(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async with scene() as told:
+        monkeypatch.setattr(nodeapi, "WAITING", 0)
+        with pytest.raises(Unavailable, match="too many are asking"):
+            await told.asks().read(told.order)
+        monkeypatch.setattr(nodeapi, "WAITING", 1)
+        monkeypatch.setattr(nodeapi, "ANSWER_SECONDS", 0.0)
+        with pytest.raises(Unavailable, match="does not answer"):
+            await told.asks().read(told.order)
+
+
+async def test_where_it_is_is_said_again_when_that_was_lost_and_only_then(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(nodeapi, "PUBLISH_SECONDS", 0.0)
+    async with scene() as told:
+        key = Key("drover-system", "drover-node-api")
+        writes = told.cosmos.etcd.writes
+        await told.place.publish(told.world)
+        assert told.cosmos.etcd.writes == writes
+        told.cosmos.etcd.drop(kinds.CONFIG_MAP, key)
+        keeping = asyncio.create_task(told.place.keep(told.world))
+        for _ in range(100):
+            await asyncio.sleep(0)
+        keeping.cancel()
+        assert (kinds.CONFIG_MAP, key) in told.cosmos.etcd.objects
+
+
+def test_an_address_of_ipv6_is_written_as_in_a_url() -> None:
+    assert [nodeapi.bracketed(host) for host in ("10.0.0.7", "fd00::7", "[fd00::7]")] == [
+        "10.0.0.7",
+        "[fd00::7]",
+        "[fd00::7]",
+    ]
 
 
 async def test_an_api_server_that_does_not_answer_is_no_refusal() -> None:

@@ -8,6 +8,7 @@ from typing import Any
 from tests.unit.controllers.cosmos import Cosmos
 
 from drover.api import kinds
+from drover.controllers import securitygroup
 from drover.planning.plugin import HISTORY
 from drover.state.resource import Key
 
@@ -86,6 +87,27 @@ def test_a_change_of_the_plugin_waits_for_a_restart_on_request() -> None:
         await cosmos.settle()
         assert (pending(cosmos), domain(cosmos)["spec"]["machine"]["cores"]) == (set(), 4)
         assert domain(cosmos)["status"]["live"]["disks"] == ["data web.data 1073741824"]
+
+    run(story())
+
+
+def test_a_machine_is_a_member_of_the_groups_that_its_plugin_names() -> None:
+    async def story() -> None:
+        cosmos = Cosmos(Random(0))
+        await cosmos.furnish()
+        group = Key("shop", "web-servers")
+        await cosmos.client.create(
+            kinds.SECURITYGROUP, {"metadata": {"name": group.name, "namespace": group.namespace}, "spec": {}}
+        )
+        await publish(cosmos, template={"interfaces": [{"name": "lan", "securityGroups": [group.name]}]})
+        await cosmos.create(plugin="library/nginx")
+        await cosmos.settle()
+        world = cosmos.controllers[0].world
+        cosmos.controllers[0].clock += 61.0
+        assert cosmos.controllers[0].queues[kinds.SECURITYGROUP].take() == group
+        await securitygroup.reconcile(group, world)
+        (address,) = (cosmos.machine() or {})["status"]["addresses"]
+        assert cosmos.etcd.objects[kinds.SECURITYGROUP, group]["status"]["members"] == [address["ip"]]
 
     run(story())
 

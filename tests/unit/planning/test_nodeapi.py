@@ -1,10 +1,11 @@
 from typing import Any
 
 import pytest
-from tests.support.machines import make_domain
+from tests.support.machines import make_domain, make_machine
 
 from drover.api.cloudinit import CloudInit, SecretKey
 from drover.planning import nodeapi
+from drover.planning.view import MachineView
 
 AGENT = "system:serviceaccount:drover-system:drover-agent"
 OURS = {"name": "boot", "key": "user"}
@@ -33,9 +34,22 @@ def test_only_a_token_of_an_agent_on_a_node_tells_a_node(status: dict[str, Any],
 
 
 def test_a_domain_is_known_to_its_own_node_alone() -> None:
-    domain = make_domain()
+    domain, machine = make_domain(), make_machine(status={"nodeName": "n1"})
 
-    assert [nodeapi.may_read(domain, node) for node in ("n1", "n2", "")] == [True, False, False]
+    assert [nodeapi.may_read(domain, machine, (), node) for node in ("n1", "n2", "")] == [True, False, False]
+
+
+@pytest.mark.parametrize(
+    ("machine", "places", "expected"),
+    [
+        pytest.param(make_machine(), {"n1"}, True, id="the scheduler gave it a place there"),
+        pytest.param(make_machine(), {"n2"}, False, id="its place is elsewhere"),
+        pytest.param(make_machine(status={"nodeName": "n2"}), (), False, id="it is said to be elsewhere"),
+        pytest.param(make_machine({"uid": "uid-other"}), {"n1"}, False, id="another machine of its name"),
+    ],
+)
+def test_a_domain_alone_proves_nothing(machine: MachineView, places: set[str], expected: Any) -> None:
+    assert nodeapi.may_read(make_domain(), machine, places, "n1") is expected
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,6 @@
 """Which revision of its plugin a machine is made of, and what becomes of a plugin and its revisions."""
 
+import json
 from dataclasses import replace
 from typing import Any
 
@@ -26,6 +27,7 @@ from drover.planning.inheritance import Inheritance
 from drover.planning.plugin import Choice, PluginFound
 from drover.planning.view import DomainView, MachineView, PluginView
 from drover.planning.virtualmachine import decide
+from drover.state.revision import Revision
 
 USER = make_machine(plugin="library/nginx")
 OLD = {"plugin": {"name": "library/nginx", "revision": "nginx-old"}}
@@ -158,6 +160,28 @@ def test_a_revision_that_is_gone_is_told() -> None:
     assert spec == USER.spec
     assert inherited.problem is not None
     assert "nginx-old of Plugin library/nginx is gone" in inherited.problem.message
+
+
+@pytest.mark.parametrize(
+    ("template", "spec", "words"),
+    [
+        pytest.param(
+            {"disks": [{"name": f"d{number}", "size": "1Gi"} for number in range(16)]},
+            {"disks": [{"name": "mine", "size": "1Gi"}]},
+            "spec.disks: List should have at most 16 items after validation, not 17, with what the plugin gives",
+            id="too many disks",
+        ),
+        pytest.param({"memory": {"size": "half"}}, {}, "spec.template.memory.size", id="a revision that is not ours"),
+    ],
+)
+def test_what_is_too_much_together_is_a_condition(template: dict[str, Any], spec: dict[str, Any], words: str) -> None:
+    revision = Revision(make_meta("nginx-1", "library"), 1, json.dumps({"template": template}).encode())
+
+    _, inherited = plugin.inherit(make_machine(**spec).spec, "library/nginx", "nginx-1", revision)
+
+    assert inherited.problem is not None
+    assert (inherited.problem.status, inherited.problem.reason) == ("False", "InvalidSpec")
+    assert words in inherited.problem.message
 
 
 # --- the machine ------------------------------------------------------------------------------------------------------

@@ -24,6 +24,7 @@ for path in /sys/class/net/eth*; do
   # -f with -A 1: keep asking every second for as long as it takes, in the background of this script
   udhcpc -i "${path##*/}" -s /etc/dhcp -f -t 3 -T 1 -A 1 >/dev/null 2>&1 &
 done
+/etc/seed net
 
 [ -b /dev/vda ] && [ "$(cat /sys/block/vda/serial)" != cidata ] && /etc/disk
 say "$(cat /www/boots) boots counted"

@@ -1,6 +1,6 @@
 #!/bin/sh
 # The seed disk, known by its serial number: mount takes the host name from it; run does what it asks to be run, once a
-# boot, for want of a memory of earlier ones.
+# boot, for want of a memory of earlier ones; net sets the addresses that it tells.
 say() { echo "tiny: $*" >/dev/console; }
 
 case "$1" in
@@ -14,6 +14,23 @@ case "$1" in
     hostname "$name"
     echo "$name" >/www/hostname
     echo "hello from $name" >/www/index.html
+    ;;
+  net)
+    [ -f /seed/network-config ] || exit 0
+    # The words stand between quotes, one value a line: an interface by its hardware address, then what it is to have.
+    awk -F '"' '
+      $2 == "macaddress" { mac = $4 }
+      $2 ~ "^[0-9]+[.][0-9.]+/[0-9]+$" { print "address", mac, $2 }
+      $2 == "via" && $4 ~ "[.]" { print "route", mac, $4 }
+    ' /seed/network-config | while read -r what mac value; do
+      for path in /sys/class/net/eth*; do
+        [ "$(cat "$path/address")" = "$mac" ] || continue
+        case "$what" in
+          address) ip address add "$value" dev "${path##*/}" ;;
+          route) ip route replace default via "$value" ;;
+        esac
+      done
+    done
     ;;
   run)
     # The word that begins a script's first line tells it from other forms of user data.

@@ -1,0 +1,106 @@
+"""What a seed says of interfaces: nothing while cloud-init does right by itself, else all that the guest must know."""
+
+import json
+from typing import Any
+
+import pytest
+from tests.support.machines import MAC, SUBNET, make_network
+
+from drover.api.domain import DomainInterface, DomainSeed
+from drover.planning import netconfig, seedtext
+
+SIX = {"name": "v6", "cidr": "fd00:20::/64", "gateway": "fd00:20::1"}
+MATCH = {"match": {"macaddress": MAC}, "set-name": "eth0"}
+
+
+def plug(**changes: Any) -> DomainInterface:
+    """An interface on the default network, with an address of its own."""
+    content = {"name": "lan", "network": "default", "mac": MAC, "ip": "10.20.0.2", "addressMode": "Static"} | changes
+    return DomainInterface.model_validate(content)
+
+
+def entries(*interfaces: DomainInterface, **network: Any) -> Any:
+    """What is said of each interface by its name in the guest."""
+    text = netconfig.text(interfaces, {"default": make_network(**network)})
+    assert seedtext.fault("networkData", text) is None
+    return json.loads(text)["ethernets"]
+
+
+def test_a_static_interface_is_told_its_address_its_way_out_and_who_knows_names() -> None:
+    assert entries(plug())["eth0"] == MATCH | {
+        "addresses": ["10.20.0.2/29"],
+        "routes": [{"to": "0.0.0.0/0", "via": "10.20.0.1"}],
+        "nameservers": {"addresses": ["10.20.0.1"]},
+    }
+
+
+def test_both_families_are_told() -> None:
+    found = entries(plug(ipv6="fd00:20::2"), subnets=[SUBNET, SIX])["eth0"]
+
+    assert found["addresses"] == ["10.20.0.2/29", "fd00:20::2/64"]
+    assert [route["to"] for route in found["routes"]] == ["0.0.0.0/0", "::/0"]
+    assert found["nameservers"] == {"addresses": ["10.20.0.1", "fd00:20::1"]}
+
+
+HOSTS = {"type": "Bridge", "bridge": {"name": "br0"}}
+
+
+@pytest.mark.parametrize(
+    ("network", "routes", "servers"),
+    [
+        pytest.param({"type": "Isolated"}, None, {"addresses": ["10.20.0.1"]}, id="an isolated network leads nowhere"),
+        pytest.param(HOSTS | {"subnet": {"gateway": None}}, None, None, id="a bridge of which nothing is known"),
+        pytest.param(
+            HOSTS | {"subnet": {"dnsServers": ["9.9.9.9"]}},
+            [{"to": "0.0.0.0/0", "via": "10.20.0.1"}],
+            {"addresses": ["9.9.9.9"]},
+            id="a bridge with a router and a name server",
+        ),
+        pytest.param({"subnet": {"gateway": None}}, None, None, id="no gateway"),
+    ],
+)
+def test_what_leads_nowhere_is_no_route(network: dict[str, Any], routes: Any, servers: Any) -> None:
+    found = entries(plug(), **network)["eth0"]
+
+    assert (found.get("routes"), found.get("nameservers")) == (routes, servers)
+
+
+@pytest.mark.parametrize(
+    ("changes", "expected"),
+    [
+        pytest.param({"addressMode": "DHCP"}, {"dhcp4": True}, id="by DHCP"),
+        pytest.param({"addressMode": "DHCP", "ipv6": "fd00:20::2"}, {"dhcp4": True, "dhcp6": True}, id="by both DHCPs"),
+        pytest.param({"addressMode": "Unmanaged", "mtu": 1450}, {"mtu": 1450}, id="not at all"),
+        pytest.param({"network": "other"}, {}, id="a network that is gone"),
+    ],
+)
+def test_other_interfaces_are_named_and_left_to_themselves(changes: dict[str, Any], expected: dict[str, Any]) -> None:
+    assert entries(plug(**changes))["eth0"] == MATCH | expected
+
+
+SEED = DomainSeed(hostname="web")
+DHCP = plug(addressMode="DHCP")
+
+
+@pytest.mark.parametrize(
+    ("seed", "interfaces", "expected"),
+    [
+        pytest.param(SEED, [plug()], True, id="a static address"),
+        pytest.param(SEED, [DHCP, DHCP], True, id="more than one interface"),
+        pytest.param(SEED, [DHCP], False, id="one interface by DHCP, as cloud-init does by itself"),
+        pytest.param(SEED, [], False, id="no interface"),
+        pytest.param(None, [plug()], False, id="no seed"),
+    ],
+)
+def test_a_seed_tells_of_interfaces_where_it_must(
+    seed: DomainSeed | None, interfaces: list[DomainInterface], expected: Any
+) -> None:
+    found = netconfig.told(seed, interfaces, {"default": make_network()})
+
+    assert (found is not None and found.network_data is not None) is expected
+
+
+def test_what_a_user_wrote_of_interfaces_stands() -> None:
+    mine = DomainSeed.model_validate({"hostname": "web", "networkData": {"inline": "version: 2"}})
+
+    assert netconfig.told(mine, [plug()], {}) is mine
