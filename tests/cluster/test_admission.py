@@ -251,6 +251,7 @@ USED = [
     pytest.param("StoragePool", POOL_SPEC, id="pool"),
     pytest.param("VirtualNetwork", NETWORK_SPEC, id="network"),
     pytest.param("VirtualMachineImage", IMAGE_SPEC, id="image"),
+    pytest.param("Plugin", {"version": "1"}, id="plugin"),
 ]
 USERS = [f"shop/web{number}" for number in range(10)]
 

@@ -2,11 +2,13 @@
 
 from typing import Any
 
+import pytest
 from tests.cluster.stage import Stage, staged
 from tests.system.world import World
 
 from drover.api import kinds
 from drover.api.kinds import Kind
+from drover.kube.errors import Rejected
 from drover.state.resource import Body
 
 RESTART = "drover.dev/restartedAt=now"
@@ -54,9 +56,11 @@ async def test_a_plugin_that_is_used_is_not_gone_before_its_users_are(cluster_sa
         await _eventually(
             stage, "its user", kinds.PLUGIN, "nginx", lambda found: found["status"].get("inUseBy") == used
         )
-        await stage.delete(kinds.PLUGIN, "nginx")
-        assert (await stage.get(kinds.PLUGIN, "nginx"))["metadata"]["deletionTimestamp"]
+        uid = (await stage.get(kinds.PLUGIN, "nginx"))["metadata"]["uid"]
+        with pytest.raises(Rejected, match=f"Plugin nginx is in use by {used[0]}"):
+            await stage.cluster.delete(kinds.PLUGIN, stage.key("nginx"), uid=uid)
         await stage.delete(kinds.VIRTUALMACHINE, "web")
+        await stage.delete(kinds.PLUGIN, "nginx")
         await stage.gone(kinds.PLUGIN, "nginx")
         await stage.until("its revisions to be gone", lambda: _none(stage))
 

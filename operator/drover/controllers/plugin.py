@@ -38,7 +38,9 @@ def _gather(key: Key, world: World) -> PluginFound | None:
     users = sorted(str(machine.meta.key) for machine in world.stores.machines.by(USES, str(key)))
     # Who is made of what is asked only when there is something to clear away: a plugin may have thousands of users.
     pinned = _pinned(key, world) if len(revisions) > planning.HISTORY else frozenset()
-    return PluginFound(view(resource), revisions, tuple(users), pinned)
+    namespace = world.stores.namespaces.get(Key("", key.namespace))
+    closing = namespace is not None and namespace.terminating
+    return PluginFound(view(resource), revisions, tuple(users), pinned, closing)
 
 
 def _pinned(key: Key, world: World) -> frozenset[str]:

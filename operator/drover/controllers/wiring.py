@@ -180,6 +180,10 @@ class Wiring:
             return
         name = one(old, new).meta.key.name
         self._add(machine.meta.key for machine in self._world.stores.machines.by(NAMESPACE, name))
+        if new is not None and new.terminating:
+            for plugin in self._world.stores.plugins.values():
+                if plugin.meta.key.namespace == name:
+                    self._queues[kinds.PLUGIN].add(plugin.meta.key)
 
     def _node_object(self, old: Node | None, new: Node | None) -> None:
         if _said(old) != _said(new):

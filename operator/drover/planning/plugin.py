@@ -48,6 +48,8 @@ class PluginFound:
     """Machines that name it, as namespace/name, sorted."""
     pinned: frozenset[str]
     """Revisions that machines are made of."""
+    closing: bool = False
+    """Whether its namespace is being deleted, and its revisions with it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,11 +188,12 @@ def _ready(found: PluginFound) -> Finding:
 
 
 def _held(found: PluginFound) -> Stage:
-    """Keep the plugin from vanishing under its users; let it go when there are none."""
+    """Keep the plugin from vanishing under its users; let it go when there are none, or its namespace goes."""
     meta = found.plugin.meta
     held = names.FINALIZER_PLUGIN in meta.finalizers
     if meta.deleting:
-        return (RemoveFinalizer(kinds.PLUGIN, meta, names.FINALIZER_PLUGIN),) if held and not found.users else ()
+        free = found.closing or not found.users
+        return (RemoveFinalizer(kinds.PLUGIN, meta, names.FINALIZER_PLUGIN),) if held and free else ()
     return () if held else (AddFinalizer(kinds.PLUGIN, meta, names.FINALIZER_PLUGIN),)
 
 

@@ -112,6 +112,24 @@ def test_a_machine_is_a_member_of_the_groups_that_its_plugin_names() -> None:
     run(story())
 
 
+def test_a_plugin_goes_with_its_namespace_although_it_is_used_elsewhere() -> None:
+    async def story() -> None:
+        cosmos = await begin()
+        await cosmos.client.create(kinds.NAMESPACE, {"metadata": {"name": "library"}})
+        await publish(cosmos)
+        await cosmos.settle()
+        cosmos.etcd.mark(kinds.PLUGIN, NGINX)
+        await cosmos.settle()
+        assert (kinds.PLUGIN, NGINX) in cosmos.etcd.objects
+        library = cosmos.etcd.objects[kinds.NAMESPACE, Key("", "library")]
+        ending = {**library, "metadata": {**library["metadata"], "deletionTimestamp": "2026-11-21T12:00:00Z"}}
+        cosmos.etcd.put(kinds.NAMESPACE, Key("", "library"), ending)
+        await cosmos.settle()
+        assert (kinds.PLUGIN, NGINX) not in cosmos.etcd.objects
+
+    run(story())
+
+
 def test_a_disabled_plugin_takes_no_new_machine_and_leaves_the_others() -> None:
     async def story() -> None:
         cosmos = await begin()

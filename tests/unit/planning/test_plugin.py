@@ -340,6 +340,12 @@ def test_a_plugin_that_is_going_goes_when_nobody_uses_it(users: tuple[str, ...],
     assert (ready.reason, "shop/a, shop/b" in ready.message) == ("Terminating", bool(users))
 
 
+def test_a_plugin_does_not_keep_its_namespace_from_ending() -> None:
+    found = PluginFound(make_plugin({"deleting": NOW}, {}), (), ("shop/a",), frozenset(), closing=True)
+
+    assert names_of(told(found)) == ["RemoveFinalizer"]
+
+
 def test_a_plugin_that_was_let_go_needs_nothing_more() -> None:
     assert told(PluginFound(make_plugin({"deleting": NOW, "finalizers": ()}), (), (), frozenset())).stages == ()
 
