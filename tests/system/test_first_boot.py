@@ -15,6 +15,8 @@ MARK = "q7-not-for-anybody-else"
 SCRIPT = f"#!/bin/sh\necho {MARK} >/www/told\n"
 SECRETIVE: dict[str, Any] = {"hostname": "told", "userDataSecretRef": {"name": "boot", "key": "user-data"}}
 PLACEHOLDER = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA you@example"
+STATIC = "  interfaces:\n    - name: lan\n      addressMode: Static\n"
+"""To be added to the last machine of an example."""
 SLOW = 600.0
 """Seconds a whole distribution may take to boot on a machine that is busy with others."""
 
@@ -141,12 +143,15 @@ def test_a_cloud_image_gets_user_key_command_name_and_all_of_its_disk(
 
 @pytest.mark.long
 @pytest.mark.timeout(1500)
-def test_a_plugins_workload_is_a_service_on_a_cloud_image_at_every_boot(tenant: Tenant, with_debian: World) -> None:
+def test_a_plugins_workload_is_a_service_on_a_cloud_image_with_a_static_address_at_every_boot(
+    tenant: Tenant, with_debian: World
+) -> None:
     images = [
         part for part in (EXAMPLES / "cloud-init.yaml").read_text().split("---\n") if "VirtualMachineImage" in part
     ]
     with_debian.kubectl("apply", "-n", tenant.namespace, "-f", "-", given=images[0])
-    tenant.kubectl("apply", "-f", str(EXAMPLES / "plugin-debian.yaml"))
+    text = (EXAMPLES / "plugin-debian.yaml").read_text() + STATIC
+    with_debian.kubectl("apply", "-n", tenant.namespace, "-f", "-", given=text)
     machine = patiently(tenant.machine("shelf"))
     assert (machine.ask("/") or "").strip() == "files of shelf"
 
