@@ -188,6 +188,10 @@ REFUSED = [
         "cloudInit.userDataSecretRef|takes userData or userDataSecretRef, not both",
         id="two-user-data",
     ),
+    pytest.param(first_boot(userData="packages: []"), "cloudInit.userData|must begin with #cloud-config", id="no-form"),
+    pytest.param(
+        plugin(template={"cloudInit": {"userData": "x"}}), "cloudInit.userData|must begin with", id="plugin-no-form"
+    ),
     pytest.param(first_boot(hostname="A.b"), 'cloudInit.hostname: Invalid value: "A.b"', id="host-name"),
     pytest.param(first_boot(sshAuthorizedKeys=["a\nb"]), "sshAuthorizedKeys[0]|match '^[ -~]+$'", id="two-lines"),
     pytest.param(first_boot(userDataSecretRef={"name": "a"}), "userDataSecretRef.key: Required value", id="no-key"),

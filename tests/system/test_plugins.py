@@ -50,7 +50,7 @@ def test_a_plugin_that_may_not_be_used_says_why_and_heals(tenant: Tenant) -> Non
 
     tenant.kubectl("patch", "plugin", "words", "--type=merge", "-p", json.dumps({"spec": {"state": "Enabled"}}))
 
-    machine.ready()
+    eventually("Accepted", lambda: machine.condition("Accepted").get("status") == "True", 30)
 
 
 def _plugin(words: str, **more: str) -> dict[str, object]:

@@ -11,6 +11,22 @@ TEXT_LIMIT = 65536
 KEY_LINE = r"^[ -~]+$"
 DATA_KEY = r"^[-._a-zA-Z0-9]+$"
 
+FORMS = (
+    "#!",
+    "#cloud-config",
+    "#cloud-boothook",
+    "#include",
+    "#part-handler",
+    "## template: jinja",
+    "Content-Type: multipart/",
+    "MIME-Version:",
+)
+"""How a text that cloud-init takes as user data may begin."""
+_BEGINS = rule(
+    f"self.matches('^[ \\\\t]*({'|'.join(FORMS)})')",
+    "userData must begin with #cloud-config, #! or another form that cloud-init knows",
+)
+
 SeedText = Annotated[str, Field(max_length=TEXT_LIMIT)]
 AuthorizedKey = Annotated[str, Field(max_length=8192, pattern=KEY_LINE)]
 """One line of an authorized_keys file."""
@@ -33,7 +49,7 @@ class InlineCloudInit(Model):
     """Public keys that may log in as the image's default user; read at the first boot. A change applies at the next start."""
     hostname: Label | None = None
     """Host name; default the machine's name. A change applies at the next start."""
-    user_data: SeedText | None = None
+    user_data: Annotated[SeedText, Field(json_schema_extra=rules(_BEGINS))] | None = None
     """User data: #cloud-config, a script that begins with #!, or any other form that cloud-init knows. A change applies at the next start."""
     network_data: SeedText | None = None
     """Network configuration in cloud-init's own YAML, version 1 or 2; default DHCP, or what the addressMode of each interface says. A change applies at the next start."""

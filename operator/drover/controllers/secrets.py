@@ -15,7 +15,7 @@ from drover.planning.view import view
 from drover.runtime.patience import patiently
 from drover.state.resource import Key, read_meta
 
-EVERY_SECONDS = 30.0
+EVERY_SECONDS = 10.0
 PAUSE_SECONDS = 0.05
 """Between two look-ups: a burst of them is nobody's business but ours."""
 Wake = Callable[[Iterable[Key]], None]

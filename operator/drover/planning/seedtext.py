@@ -7,23 +7,14 @@ from typing import Literal
 
 import yaml
 
+from drover.api.cloudinit import FORMS
+
 Part = Literal["userData", "networkData", "metaData"]
 
 DEPTH = 64
 """How deep a document may be nested."""
 GZIP = b"\x1f\x8b"
 CLOUD_CONFIG = "#cloud-config"
-FORMS = (
-    "#!",
-    "#cloud-config",
-    "#cloud-boothook",
-    "#include",
-    "#part-handler",
-    "## template: jinja",
-    "Content-Type: multipart/",
-    "MIME-Version:",
-)
-"""How a text that cloud-init takes as user data may begin."""
 
 
 @dataclass(frozen=True, slots=True)
