@@ -10,7 +10,8 @@ from drover.api.virtualmachine import AddressMode
 from drover.planning.view import NetworkView
 
 STATIC = "Static"
-ANYWHERE = {4: "0.0.0.0/0", 6: "::/0"}
+GATEWAYS = {4: "gateway4", 6: "gateway6"}
+"""By family. Every renderer of cloud-init knows them; of routes some make calls of programs that images lack."""
 Entry = dict[str, object]
 
 
@@ -53,14 +54,11 @@ def _static(interface: DomainInterface, network: NetworkView) -> Entry:
     found = list(_placed(interface, network.spec.subnets or ()))
     # An isolated network's gateway leads nowhere, but it knows the names.
     leads = network.spec.type != "Isolated"
-    routes = [
-        {"to": ANYWHERE[ip_address(subnet.gateway).version], "via": subnet.gateway}
-        for _, subnet in found
-        if subnet.gateway and leads
-    ]
+    gateways = [subnet.gateway for _, subnet in found if subnet.gateway and leads]
     servers = list(dict.fromkeys(server for _, subnet in found for server in _servers(network, subnet)))
     entry: Entry = {"addresses": [address for address, _ in found]}
-    return entry | ({"routes": routes} if routes else {}) | ({"nameservers": {"addresses": servers}} if servers else {})
+    entry |= {GATEWAYS[ip_address(gateway).version]: gateway for gateway in gateways}
+    return entry | ({"nameservers": {"addresses": servers}} if servers else {})
 
 
 def _placed(interface: DomainInterface, subnets: Iterable[Subnet]) -> Iterator[tuple[str, Subnet]]:

@@ -29,7 +29,7 @@ def entries(*interfaces: DomainInterface, **network: Any) -> Any:
 def test_a_static_interface_is_told_its_address_its_way_out_and_who_knows_names() -> None:
     assert entries(plug())["eth0"] == MATCH | {
         "addresses": ["10.20.0.2/29"],
-        "routes": [{"to": "0.0.0.0/0", "via": "10.20.0.1"}],
+        "gateway4": "10.20.0.1",
         "nameservers": {"addresses": ["10.20.0.1"]},
     }
 
@@ -38,7 +38,7 @@ def test_both_families_are_told() -> None:
     found = entries(plug(ipv6="fd00:20::2"), subnets=[SUBNET, SIX])["eth0"]
 
     assert found["addresses"] == ["10.20.0.2/29", "fd00:20::2/64"]
-    assert [route["to"] for route in found["routes"]] == ["0.0.0.0/0", "::/0"]
+    assert (found["gateway4"], found["gateway6"]) == ("10.20.0.1", "fd00:20::1")
     assert found["nameservers"] == {"addresses": ["10.20.0.1", "fd00:20::1"]}
 
 
@@ -46,23 +46,23 @@ HOSTS = {"type": "Bridge", "bridge": {"name": "br0"}}
 
 
 @pytest.mark.parametrize(
-    ("network", "routes", "servers"),
+    ("network", "gateway", "servers"),
     [
         pytest.param({"type": "Isolated"}, None, {"addresses": ["10.20.0.1"]}, id="an isolated network leads nowhere"),
         pytest.param(HOSTS | {"subnet": {"gateway": None}}, None, None, id="a bridge of which nothing is known"),
         pytest.param(
             HOSTS | {"subnet": {"dnsServers": ["9.9.9.9"]}},
-            [{"to": "0.0.0.0/0", "via": "10.20.0.1"}],
+            "10.20.0.1",
             {"addresses": ["9.9.9.9"]},
             id="a bridge with a router and a name server",
         ),
         pytest.param({"subnet": {"gateway": None}}, None, None, id="no gateway"),
     ],
 )
-def test_what_leads_nowhere_is_no_route(network: dict[str, Any], routes: Any, servers: Any) -> None:
+def test_what_leads_nowhere_is_no_route(network: dict[str, Any], gateway: Any, servers: Any) -> None:
     found = entries(plug(), **network)["eth0"]
 
-    assert (found.get("routes"), found.get("nameservers")) == (routes, servers)
+    assert (found.get("gateway4"), found.get("nameservers")) == (gateway, servers)
 
 
 @pytest.mark.parametrize(

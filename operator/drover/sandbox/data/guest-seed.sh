@@ -21,7 +21,7 @@ case "$1" in
     awk -F '"' '
       $2 == "macaddress" { mac = $4 }
       $2 ~ "^[0-9]+[.][0-9.]+/[0-9]+$" { print "address", mac, $2 }
-      $2 == "via" && $4 ~ "[.]" { print "route", mac, $4 }
+      $2 == "gateway4" { print "route", mac, $4 }
     ' /seed/network-config | while read -r what mac value; do
       for path in /sys/class/net/eth*; do
         [ "$(cat "$path/address")" = "$mac" ] || continue
