@@ -12,16 +12,20 @@ LABEL = "cidata"
 """Volume label by which cloud-init knows the disk; also its serial number."""
 NO_USER_DATA = b"#cloud-config\n{}\n"
 SERVICE = "/etc/systemd/system/drover-workload.service"
+# What users have done at the first boot comes first. The target of cloud-init is the only one that may wait for that:
+# cloud-init's last service comes after all that the others want.
 UNIT = """\
 [Unit]
 Description=Workload of the plugin
 Wants=network-online.target
-After=network-online.target
+After=network-online.target cloud-final.service
+StartLimitIntervalSec=0
 [Service]
 ExecStart=/bin/sh /etc/drover/workload.sh
 Restart=on-failure
+RestartSec=1
 [Install]
-WantedBy=multi-user.target
+WantedBy=cloud-init.target
 """
 
 
