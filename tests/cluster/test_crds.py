@@ -110,7 +110,9 @@ REFUSED = [
     pytest.param(disk(size="1"), 'spec.disks[0].size: Invalid value: "1"|1Mi to 64Ti', id="tiny-disk"),
     pytest.param(vm(disks=[ROOT, ROOT]), 'spec.disks[1]: Duplicate value: {"name":"root"}', id="same-disk-name"),
     pytest.param(
-        disk(image=None, size=None), "spec.disks|one of image, size or volume is required of disk root", id="no-source"
+        disk(image=None, size=None),
+        "spec.disks|one of image, from, size or volume is required of disk root",
+        id="no-source",
     ),
     pytest.param(disk(volume="old"), "spec.disks[0]|disk root: volume takes|image, size, pool", id="volume-and-image"),
     pytest.param(
@@ -226,7 +228,31 @@ REFUSED = [
     pytest.param(volume(source={"type": "Image"}), "source.image goes with type Image", id="volume-no-image"),
     pytest.param(pool(directory={"path": "/var/../etc"}), "directory.path|without . and ..|not /var/../etc", id="dots"),
     pytest.param(pool(directory={"path": "pools"}), "directory.path|absolute path|not pools", id="relative-path"),
-    pytest.param(pool(directory=None), "directory is required with type Directory", id="pool-no-directory"),
+    pytest.param(pool(directory=None), "directory goes with type Directory", id="pool-no-directory"),
+    pytest.param(pool(type="NFS", directory=None), "nfs goes with type NFS", id="pool-no-export"),
+    pytest.param(pool(nfs={"server": "s", "path": "/e"}), "nfs goes with type NFS", id="pool-with-export"),
+    pytest.param(
+        pool(type="NFS", directory=None, access="NodeLocal", nfs={"server": "s", "path": "/e"}),
+        "spec.access|access of type NFS is Shared",
+        id="pool-access",
+    ),
+    pytest.param(
+        pool(type="NFS", directory=None, nfs={"server": "-o x", "path": "/e"}),
+        "nfs.server|a host name or an IP address; not -o x",
+        id="pool-server",
+    ),
+    pytest.param(pool(overcommit="0"), "spec.overcommit|from 0.1 to 1000, not 0", id="pool-overcommit"),
+    pytest.param(pool(namespaceLimit="lots"), "spec.namespaceLimit", id="pool-limit"),
+    pytest.param(volume(source={"type": "Volume"}), "source.volume goes with type Volume", id="volume-no-origin"),
+    pytest.param(volume(wipe="Yes"), "spec.wipe", id="volume-wipe"),
+    pytest.param(
+        disk(image="a", **{"from": {"volume": "b"}}), "disk root: it starts from an image or", id="two-sources"
+    ),
+    pytest.param(
+        disk(volume="old", image=None, size=None, **{"from": {"volume": "b"}}),
+        "image, from, size",
+        id="volume-and-from",
+    ),
 ]
 
 CHANGES = [
@@ -243,6 +269,13 @@ CHANGES = [
         volume(), volume(source={"type": "Image", "image": "x"}), "spec.source|source is immutable", id="volume-source"
     ),
     pytest.param(network(), network(dnsServers=["9.9.9.9"]), "spec.subnets|subnets is immutable", id="subnets"),
+    pytest.param(pool(), pool(access="Shared"), "spec.access|access is immutable", id="access"),
+    pytest.param(
+        disk(image=None, size="1Gi"),
+        disk(image=None, size="1Gi", **{"from": {"volume": "b"}}),
+        "disks[0].from|from is immutable",
+        id="from",
+    ),
     pytest.param(pool(), pool(directory={"path": "/b"}), "spec.directory|directory is immutable", id="directory"),
     pytest.param(
         image(), image(checksum=f"sha256:{'0' * 64}"), "spec.checksum|checksum is immutable", id="image-checksum"

@@ -68,6 +68,17 @@ def grows(prefix: str) -> dict[str, str]:
     )
 
 
+def distinct(items: str, field: str) -> dict[str, str]:
+    """CEL: no two entries of the list `items` give the same value to `field`."""
+    seen = f"self.{items}.filter(item, has(item.{field})).map(item, item.{field})"
+    return rule(
+        f"!has(self.{items}) || {seen}.all(value, {seen}.exists_one(other, other == value))",
+        f"'{items}: two entries have {field} ' + {seen}.filter(value, !{seen}.exists_one(other, other == value))[0]",
+        dynamic=True,
+        path=f".{items}",
+    )
+
+
 def _cut(text: object) -> object:
     return text[:PROSE] if isinstance(text, str) else text
 

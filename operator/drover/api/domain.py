@@ -79,6 +79,17 @@ class DomainImage(Model):
     """Where its disk file is."""
 
 
+class DomainClone(Model):
+    """The volume that another one starts as a copy of."""
+
+    volume: ObjectName
+    """Name of the StorageVolume."""
+    volume_uid: Annotated[str, Field(max_length=64)]
+    """Its uid."""
+    pool: ObjectName
+    """StoragePool that holds it."""
+
+
 class DomainDisk(Model):
     """One disk, in boot order."""
 
@@ -91,9 +102,13 @@ class DomainDisk(Model):
     pool: ObjectName
     """StoragePool that holds it."""
     size_bytes: int | None = None
-    """Capacity; absent: the image's."""
+    """Capacity; absent: that of what it starts from."""
     image: DomainImage | None = None
-    """What it starts from; absent: blank."""
+    """The image it starts from."""
+    clone: DomainClone | None = None
+    """The volume it starts as a copy of; without it and an image: blank."""
+    data: Literal["New", "Seen"] = "New"
+    """Seen: some node had its data before this incarnation, so that it is never made anew."""
 
 
 class DomainInterface(Model):

@@ -10,8 +10,10 @@ from drover.api.base import (
     NodeLabels,
     ObjectName,
     Prose,
+    Quantity,
     Users,
     Word,
+    between,
     keyed,
     rule,
     rules,
@@ -19,6 +21,8 @@ from drover.api.base import (
     unchanged,
 )
 
+Access = Literal["NodeLocal", "Shared"]
+SERVER = r"^[A-Za-z0-9]([A-Za-z0-9.:-]*[A-Za-z0-9])?$"
 PATH = r"^(/[A-Za-z0-9_-][A-Za-z0-9._-]*)+$"
 
 
@@ -36,24 +40,64 @@ class DirectoryPool(Model):
     """Absolute path on the node, made when missing."""
 
 
+class NFSPool(Model):
+    """An export of an NFS server, which each node mounts by itself."""
+
+    server: Annotated[
+        str,
+        Field(
+            max_length=253,
+            pattern=SERVER,
+            json_schema_extra=told(SERVER, "a host name or an IP address"),
+        ),
+    ]
+    """Name or address of the server, as the nodes reach it."""
+    path: Annotated[
+        str,
+        Field(
+            max_length=1024,
+            pattern=PATH,
+            json_schema_extra=told(PATH, "an absolute path of letters, digits, dots, dashes, without . and .."),
+        ),
+    ]
+    """The export; root of the nodes must be allowed to write there."""
+
+
 class StoragePoolSpec(Model):
     """Where volumes live."""
 
     model_config = ConfigDict(
         json_schema_extra=rules(
-            rule("self.type != 'Directory' || has(self.directory)", "directory is required with type Directory"),
-            *unchanged("type", "directory"),
+            rule(
+                "(self.type == 'Directory') == has(self.directory)",
+                "directory goes with type Directory, and only with it",
+            ),
+            rule("(self.type == 'NFS') == has(self.nfs)", "nfs goes with type NFS, and only with it"),
+            rule(
+                "self.type != 'NFS' || !has(self.access) || self.access == 'Shared'",
+                "access of type NFS is Shared: all nodes see the same bytes",
+                path=".access",
+            ),
+            *unchanged("type", "directory", "nfs", "access"),
         )
     )
 
-    type: Literal["Directory"]
-    """Directory: files below a directory of the node."""
+    type: Literal["Directory", "NFS"]
+    """Directory: files below a directory of the node; NFS: files on a server that all nodes mount."""
     directory: DirectoryPool | None = None
     """The member of type Directory."""
+    nfs: NFSPool | None = None
+    """The member of type NFS."""
     default: bool = False
     """Whether disks that name no pool go here; of several the oldest wins."""
     node_selector: NodeLabels | None = None
     """Labels of the nodes that have it; absent: all."""
+    access: Access | None = None
+    """NodeLocal (default of type Directory): every node has bytes of its own; Shared: all its nodes see the same bytes, so machines start on any of them. Immutable."""
+    overcommit: Annotated[Quantity, Field(json_schema_extra=between("overcommit", "0.1", "1000"))] | None = None
+    """How often a node's capacity may be promised to volumes, such as "1.5"; absent: without bound. Live."""
+    namespace_limit: Annotated[Quantity, Field(json_schema_extra=between("namespaceLimit", "1Mi", "1Ei"))] | None = None
+    """Sum of the sizes of the volumes that one namespace may have here, such as 500Gi; absent: without bound. Live."""
 
 
 class PoolNode(Model):
@@ -67,6 +111,8 @@ class PoolNode(Model):
     """What is taken of it, be it by others than volumes."""
     available: Word | None = None
     """What is free of it."""
+    promised: Word | None = None
+    """Sizes of the volumes there together, however little they take."""
     ready: bool
     """Whether volumes can be made there."""
     message: Prose = ""
@@ -84,6 +130,8 @@ class StoragePoolStatus(Model):
     """Size of all nodes' file systems together."""
     allocated: Word | None = None
     """What is taken of them."""
+    promised: Word | None = None
+    """Sizes of all volumes together, however little they take."""
     in_use_count: int | None = None
     """Volumes in it."""
     in_use_by: Users | None = None

@@ -23,6 +23,7 @@ from drover.api.base import (
     Time,
     Word,
     between,
+    distinct,
     grows,
     keyed,
     rule,
@@ -32,6 +33,7 @@ from drover.api.base import (
 from drover.api.cloudinit import CloudInit
 from drover.api.probe import ReadinessProbe, asks_somebody
 from drover.api.scheduling import AffinityData, SpreadData, TolerationData
+from drover.api.volume import FROM_RULES, DiskSource
 
 PowerState = Literal["Running", "Paused", "Hibernated", "Stopped"]
 RestartPolicy = Literal["Always", "OnFailure", "Never"]
@@ -78,15 +80,16 @@ def _kept(name: str) -> dict[str, str]:
 
 
 class Disk(Model):
-    """One disk: a new volume (blank or made from an image), or an existing one."""
+    """One disk: a new volume (blank, or made from an image or another volume), or an existing one."""
 
     model_config = ConfigDict(
         json_schema_extra=rules(
             rule(
-                "!has(self.volume) || !(has(self.image) || has(self.size) || has(self.pool) || has(self.reclaimPolicy))",
-                "'disk ' + self.name + ': volume takes an existing disk as it is; image, size, pool and reclaimPolicy are not allowed beside it'",
+                "!has(self.volume) || !(has(self.image) || has(self.size) || has(self.pool) || has(self.from) || has(self.reclaimPolicy))",
+                "'disk ' + self.name + ': volume takes an existing disk as it is; image, from, size, pool and reclaimPolicy are not allowed beside it'",
                 dynamic=True,
             ),
+            *FROM_RULES,
             _kept("image"),
             _kept("pool"),
             grows("'disk ' + self.name + ': '"),
@@ -97,8 +100,10 @@ class Disk(Model):
     """Name of the disk within the machine, a DNS label of at most 20 characters; its volume is called <machine>.<name>."""
     image: Reference | None = None
     """VirtualMachineImage the disk starts from, by copy on write; absent: blank. Immutable."""
+    from_: Annotated[DiskSource | None, Field(alias="from")] = None
+    """Existing volume that the disk starts as a copy of. Immutable."""
     size: Annotated[Quantity, Field(json_schema_extra=between("size", "1Mi", "64Ti"))] | None = None
-    """Capacity such as 10Gi; default the image's. Only grows; applies at the next start."""
+    """Capacity such as 10Gi; default that of the image or volume it starts from. Only grows. Live."""
     pool: ObjectName | None = None
     """StoragePool the volume is made in; default the pool marked as default. Immutable."""
     volume: ObjectName | None = None
@@ -146,18 +151,7 @@ class Interface(Model):
     """SecurityGroups of this namespace. None: all may reach the machine; one or more: only what their rules allow. Live."""
 
 
-def _distinct(items: str, field: str) -> dict[str, str]:
-    """CEL: no two entries of the list `items` give the same value to `field`."""
-    seen = f"self.{items}.filter(item, has(item.{field})).map(item, item.{field})"
-    return rule(
-        f"!has(self.{items}) || {seen}.all(value, {seen}.exists_one(other, other == value))",
-        f"'{items}: two entries have {field} ' + {seen}.filter(value, !{seen}.exists_one(other, other == value))[0]",
-        dynamic=True,
-        path=f".{items}",
-    )
-
-
-_SOURCED = "has(disk.volume) || has(disk.image) || has(disk.size)"
+_SOURCED = "has(disk.volume) || has(disk.image) || has(disk.from) || has(disk.size)"
 
 
 class VirtualMachineSpec(Model):
@@ -168,14 +162,14 @@ class VirtualMachineSpec(Model):
             rule(
                 f"has(self.plugin) || !has(self.disks) || self.disks.all(disk, {_SOURCED})",
                 # The last filter tells the cost estimator that it is a short text.
-                f"'one of image, size or volume is required of disk ' + self.disks.filter(disk, !({_SOURCED})).map(disk, disk.name).filter(name, name.size() > 0)[0]",
+                f"'one of image, from, size or volume is required of disk ' + self.disks.filter(disk, !({_SOURCED})).map(disk, disk.name).filter(name, name.size() > 0)[0]",
                 dynamic=True,
                 path=".disks",
             ),
             asks_somebody("has(self.plugin)"),
-            _distinct("disks", "volume"),
-            _distinct("interfaces", "address"),
-            _distinct("interfaces", "macAddress"),
+            distinct("disks", "volume"),
+            distinct("interfaces", "address"),
+            distinct("interfaces", "macAddress"),
         )
     )
 

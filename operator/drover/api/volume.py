@@ -15,6 +15,7 @@ from drover.api.base import (
     grows,
     rule,
     rules,
+    same,
     unchanged,
 )
 
@@ -24,14 +25,42 @@ class VolumeSource(Model):
 
     model_config = ConfigDict(
         json_schema_extra=rules(
-            rule("(self.type == 'Image') == has(self.image)", "source.image goes with type Image, and only with it")
+            rule("(self.type == 'Image') == has(self.image)", "source.image goes with type Image, and only with it"),
+            rule(
+                "(self.type == 'Volume') == has(self.volume)", "source.volume goes with type Volume, and only with it"
+            ),
         )
     )
 
-    type: Literal["Image", "Blank"]
-    """Image: a copy on write of an image; Blank: zeros."""
+    type: Literal["Image", "Volume", "Blank"]
+    """Image: a copy on write of an image; Volume: a full copy of another volume; Blank: zeros."""
     image: Reference | None = None
     """The VirtualMachineImage of type Image."""
+    volume: ObjectName | None = None
+    """The StorageVolume of type Volume, in the same namespace; copied once, while no machine has it on."""
+
+
+FROM_RULES = (
+    rule(
+        "!(has(self.image) && has(self.from))",
+        "'disk ' + self.name + ': it starts from an image or from a volume, not from both'",
+        dynamic=True,
+    ),
+    rule(
+        same("from"),
+        "'disk ' + self.name + ': from is immutable; remove the entry and add one of another name'",
+        dynamic=True,
+        path=".from",
+    ),
+)
+"""CEL: what holds of a disk entry that names another volume to start from."""
+
+
+class DiskSource(Model):
+    """What a disk is a copy of."""
+
+    volume: ObjectName
+    """StorageVolume of this namespace, copied once, while no machine has it on."""
 
 
 class StorageVolumeSpec(Model):
@@ -41,7 +70,7 @@ class StorageVolumeSpec(Model):
         json_schema_extra=rules(
             *unchanged("pool", "source"),
             rule(
-                "has(self.size) || (has(self.source) && self.source.type == 'Image')",
+                "has(self.size) || (has(self.source) && self.source.type != 'Blank')",
                 "size is required of a blank volume",
             ),
             grows("''"),
@@ -51,9 +80,11 @@ class StorageVolumeSpec(Model):
     pool: ObjectName | None = None
     """StoragePool it lives in; default the pool marked as default. Immutable."""
     size: Annotated[Quantity, Field(json_schema_extra=between("size", "1Mi", "64Ti"))] | None = None
-    """Capacity such as 10Gi; default the image's. Only grows; applies at the machine's next start."""
+    """Capacity such as 10Gi; default that of its source. Only grows. Live."""
     source: VolumeSource | None = None
     """What it starts from; default Blank. Immutable."""
+    wipe: Literal["Enabled", "Disabled"] | None = None
+    """Enabled: zeros are written over its data before it is deleted; default Disabled. Live."""
 
 
 class StorageVolumeStatus(Model):
@@ -64,7 +95,7 @@ class StorageVolumeStatus(Model):
     phase: Literal["Pending", "Bound"] | None = None
     """Pending until a machine first needs it, then Bound to a node."""
     node_name: ObjectName | None = None
-    """Node that holds its data; empty while no node does."""
+    """Node that holds its data, of a Shared pool the one that used it last; empty while no node does."""
     pool: ObjectName | None = None
     """Pool that holds its data."""
     capacity: Word | None = None
@@ -74,4 +105,4 @@ class StorageVolumeStatus(Model):
     used_by: Word | None = None
     """VirtualMachine/<name> that uses it."""
     conditions: Conditions | None = None
-    """Ready: its data is there."""
+    """Accepted: its pool may hold it. Ready: its data is there."""
