@@ -10,7 +10,7 @@ from drover.api.network import VirtualNetworkSpec
 from drover.errors import NotReady, OperatorError, Refused, Unavailable
 from drover.hypervisor.logs import Logs
 from drover.state.guest import Blueprint, Guest, GuestEvent, Record
-from drover.state.host import GuestSample, HostFacts, NetworkFacts, PoolFacts, Reservation, VolumeFile
+from drover.state.host import Export, GuestSample, HostFacts, NetworkFacts, PoolFacts, Reservation, VolumeFile
 
 FACTS = HostFacts("x86_64", "/usr/bin/qemu", "TCG", "no KVM here", "pc-q35-7.2", 2, 8 << 30, "9.0.0", "7.2.0")
 GIB = 1 << 30
@@ -26,6 +26,8 @@ class FakeHost:
     networks: dict[str, VirtualNetworkSpec] = field(default_factory=dict)
     leases: dict[tuple[str, str], Reservation] = field(default_factory=dict)
     calls: list[str] = field(default_factory=list)
+    grown: dict[tuple[str, str], int] = field(default_factory=dict)
+    """Disks of guests in flight that were made larger."""
     boots: int = 0
     room: int = 100 * GIB
     connected: bool = True
@@ -166,8 +168,8 @@ class FakeHost:
         self._call("samples")
         return tuple(GuestSample(uuid, 1.5, None, 1 << 20, (), ()) for uuid in uuids)
 
-    async def ensure_pool(self, pool: str, path: str) -> PoolFacts:
-        self._call("ensure_pool")
+    async def ensure_pool(self, pool: str, path: str, export: Export | None = None) -> PoolFacts:
+        self._call(f"ensure_pool of {export.server}:{export.path}" if export else "ensure_pool")
         self.pools[pool] = PoolFacts(pool, path, 200 * GIB, self.room)
         return self.pools[pool]
 
@@ -195,10 +197,28 @@ class FakeHost:
             raise NotReady(f"pool {pool} has no room left", reason="PoolFull")
         return self.files.setdefault((pool, uid), VolumeFile(f"/{pool}/{uid}", size_bytes, 1 << 20))
 
+    async def create_whole_volume(self, pool: str, uid: str, size_bytes: int, image: Path) -> VolumeFile:
+        self._call(f"create_whole_volume from {image.name}")
+        return await self.create_volume(pool, uid, size_bytes)
+
     async def grow_volume(self, pool: str, uid: str, size_bytes: int) -> VolumeFile:
         self._call("grow_volume")
         self.files[pool, uid] = replace(self.files[pool, uid], capacity_bytes=size_bytes)
         return self.files[pool, uid]
+
+    async def grow_disk(self, uuid: str, disk: str, size_bytes: int) -> None:
+        self._call("grow_disk")
+        self.grown[uuid, disk] = size_bytes
+        self.files = {key: replace(file, capacity_bytes=size_bytes) for key, file in self.files.items()}
+
+    async def copy_volume(self, pool: str, uid: str, size_bytes: int, origin: tuple[str, str]) -> VolumeFile:
+        self._call(f"copy_volume from {'/'.join(origin)}")
+        size = max(size_bytes, self.files[origin].capacity_bytes)
+        return self.files.setdefault((pool, uid), VolumeFile(f"/{pool}/{uid}", size, 1 << 20))
+
+    async def wipe_volume(self, pool: str, uid: str) -> None:
+        self._call("wipe_volume")
+        assert (pool, uid) in self.files
 
     async def delete_volume(self, pool: str, uid: str) -> None:
         self._call("delete_volume")

@@ -6,6 +6,7 @@ from typing import Protocol, TypeVar
 
 from drover.api.virtualmachine import VirtualMachineSpec
 from drover.planning import names
+from drover.planning.ledger import Room
 from drover.planning.view import AddressView, ImageView, NetworkView, PoolView, VolumeView
 from drover.state.resource import Meta
 
@@ -44,6 +45,8 @@ class Catalog:
     """Empty when no network is the default."""
     exhausted: frozenset[str] = frozenset()
     """Networks without a free address."""
+    rooms: Mapping[str, Room] = field(default_factory=dict)
+    """By pool that is bounded, if the machine asks for room that it does not have: what is promised there."""
     held: Mapping[str, str] = field(default_factory=dict)
     """Volumes that another living machine uses, with its name."""
 
@@ -56,7 +59,8 @@ def wanted(machine: str, namespace: str, spec: VirtualMachineSpec) -> Names:
         images=frozenset(names.qualified(image, namespace) for image in images if image),
         pools=frozenset(disk.pool for disk in disks if disk.pool),
         networks=frozenset(interface.network for interface in spec.interfaces or [] if interface.network),
-        volumes=frozenset(disk.volume or names.volume(machine, disk.name) for disk in disks),
+        volumes=frozenset(disk.volume or names.volume(machine, disk.name) for disk in disks)
+        | {disk.from_.volume for disk in disks if disk.from_},
         groups=groups(spec),
     )
 

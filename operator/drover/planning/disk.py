@@ -23,13 +23,24 @@ class Create:
 
 
 @dataclass(frozen=True, slots=True)
+class Copy:
+    """There is no file yet, and another volume to make it from."""
+
+    size_bytes: int
+    """At least; that of the origin when it is larger."""
+
+
+@dataclass(frozen=True, slots=True)
 class Grow:
     """The file is there and too small."""
 
     size_bytes: int
 
 
-def plan(disk: DomainDisk, file: VolumeFile | None, *, had_data: bool, image_bytes: int | None) -> Keep | Create | Grow:
+Step = Keep | Create | Copy | Grow
+
+
+def plan(disk: DomainDisk, file: VolumeFile | None, *, had_data: bool, image_bytes: int | None) -> Step:
     """Tell what the disk's file needs; `image_bytes` is the size of the image it starts from, as far as it is known.
 
     A file that is missing although its data was seen before is never made anew.
@@ -43,7 +54,7 @@ def plan(disk: DomainDisk, file: VolumeFile | None, *, had_data: bool, image_byt
             reason="VolumeLost",
             delay=LOOK_AGAIN,
         )
-    return Create(_size(disk, image_bytes))
+    return Copy(disk.size_bytes or 0) if disk.clone else Create(_size(disk, image_bytes))
 
 
 def _size(disk: DomainDisk, image_bytes: int | None) -> int:

@@ -12,6 +12,7 @@ from drover.planning import names
 from drover.planning import record as records
 from drover.planning.domain_action import (
     CutPower,
+    GrowDisk,
     Hibernate,
     HoldDomain,
     Pause,
@@ -82,6 +83,8 @@ def _active(order: DomainView, seen: Seen, guest: Guest) -> Decision:
         return Decision("Stopping", "Panicked", (WriteRecord(replace(record, panicked=True)), CutPower()))
     if record.stopping is not None or spec.power_state == "Stopped" or restart_requested(spec, record):
         return _stop(spec, seen, guest)
+    for disk in records.outgrown(record, spec):
+        return Decision("Running", "Growing", (GrowDisk(disk), WriteRecord(records.grown(record, disk))))
     if not seen.wired:
         return Decision("Running", "Wiring", (SetInterfaces(),))
     if differs(spec.started_at, record.handled_start):

@@ -31,6 +31,13 @@ class EnsureVolume:
 
 
 @dataclass(frozen=True, slots=True)
+class GrowDisk:
+    """Make a disk of the guest in flight larger, so that the guest sees it."""
+
+    disk: DomainDisk
+
+
+@dataclass(frozen=True, slots=True)
 class EnsureNetwork:
     """Have the network up."""
 
@@ -144,6 +151,7 @@ DomainAction = (
     | FetchImages
     | EnsurePool
     | EnsureVolume
+    | GrowDisk
     | EnsureNetwork
     | WriteLease
     | RemoveLease
@@ -164,7 +172,7 @@ DomainAction = (
     | ReleaseDomain
 )
 
-VOLUMES = (FetchImages, EnsurePool, EnsureVolume, WriteSeed)
+VOLUMES = (FetchImages, EnsurePool, EnsureVolume, GrowDisk, WriteSeed)
 NETWORK = (EnsureNetwork, WriteLease, SetInterfaces)
 
 

@@ -42,6 +42,8 @@ class Seen:
     crashed: bool = False
     room: bool = True
     """Whether the pools of a guest that ran out of space have room again."""
+    in_touch: bool = True
+    """Whether the API server was heard of late, or no other node can have come by what the guest needs."""
     wired: bool = True
     """Whether the interfaces of a guest in flight are as ordered, as far as that is live."""
 

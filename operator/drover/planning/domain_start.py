@@ -59,7 +59,7 @@ def _hibernated(order: DomainView, seen: Seen, guest: Guest) -> Decision:
     if record.problem:
         return Decision("Hibernated", record.problem, message="the saved memory cannot be restored; it is kept")
     if not _may_start(seen, record):
-        return _waiting_for_order("Hibernated")
+        return _waiting_for_order(seen, "Hibernated")
     woken = replace(record, handled_start=spec.started_at)
     plugs = (EnsureNetwork(network) for network in dict.fromkeys(each.network for each in spec.interfaces))
     pools = (EnsurePool(pool) for pool in dict.fromkeys(disk.pool for disk in spec.disks))
@@ -95,7 +95,7 @@ def _back_off_left(record: Record, seen: Seen) -> float:
 def _launch(order: DomainView, seen: Seen, guest: Guest, cause: Cause) -> Decision:
     spec = order.spec
     if not _may_start(seen, guest.record):
-        return _waiting_for_order("Stopped")
+        return _waiting_for_order(seen, "Stopped")
     if seen.namesake:
         message = f"guest {seen.namesake}, for which no Domain speaks, has its name on this node"
         return Decision("Pending", "NameTaken", message=message, again=ROOM_CHECK)
@@ -108,7 +108,8 @@ def _launch(order: DomainView, seen: Seen, guest: Guest, cause: Cause) -> Decisi
 
 def preparations(spec: DomainSpec) -> tuple[DomainAction, ...]:
     """What must be there before a guest can start: a guest is never half-made."""
-    pools = dict.fromkeys(disk.pool for disk in spec.disks)
+    origins = (disk.clone.pool for disk in spec.disks if disk.clone)
+    pools = dict.fromkeys((*(disk.pool for disk in spec.disks), *origins))
     networks = dict.fromkeys(interface.network for interface in spec.interfaces)
     images = (FetchImages(),) if spec.kernel or any(disk.image for disk in spec.disks) else ()
     return (
@@ -124,8 +125,12 @@ def preparations(spec: DomainSpec) -> tuple[DomainAction, ...]:
 
 def _may_start(seen: Seen, record: Record) -> bool:
     """After a boot nothing starts on an old order: another node may have the machine by now."""
-    return seen.primed or (bool(record.boot_id) and record.boot_id == seen.boot_id)
+    return seen.in_touch and (seen.primed or (bool(record.boot_id) and record.boot_id == seen.boot_id))
 
 
-def _waiting_for_order(state: DomainState) -> Decision:
-    return Decision(state, "WaitingForAPI", message="the API server has not been read since the node was booted")
+def _waiting_for_order(seen: Seen, state: DomainState) -> Decision:
+    """Wait until the API server can be read; nobody tells when it can be."""
+    if seen.in_touch:
+        return Decision(state, "WaitingForAPI", message="the API server has not been read since the node was booted")
+    words = "the API server does not answer, and another node may have come to use a volume of the machine"
+    return Decision(state, "WaitingForAPI", message=words, again=ROOM_CHECK)

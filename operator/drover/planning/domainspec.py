@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from drover.api.domain import (
     Artifact,
+    DomainClone,
     DomainDisk,
     DomainImage,
     DomainInterface,
@@ -106,14 +107,27 @@ def _kernel(parts: Parts, before: DomainSpec | None) -> DomainKernel | None:
 
 def _disk(disk: EffectiveDisk, parts: Parts, before: DomainSpec | None) -> DomainDisk:
     volume = parts.catalog.volumes.get(disk.volume)
+    uid = volume.meta.uid if volume else ""
+    known = next((each for each in before.disks if each.volume_uid == uid), None) if before else None
     return DomainDisk(
         name=disk.name,
         volume=disk.volume,
-        volume_uid=volume.meta.uid if volume else "",
+        volume_uid=uid,
         pool=disk.pool,
         size_bytes=disk.size,
         image=_image(disk, parts, before),
+        clone=known.clone if known else _clone(disk, parts),
+        data=known.data if known else "Seen" if volume and volume.status.capacity is not None else "New",
     )
+
+
+def _clone(disk: EffectiveDisk, parts: Parts) -> DomainClone | None:
+    """Say what a volume without data is to be a copy of."""
+    origin, volume = parts.catalog.volumes.get(disk.clone), parts.catalog.volumes.get(disk.volume)
+    if origin is None or (volume is not None and volume.status.node_name):
+        return None
+    pool = origin.status.pool or origin.spec.pool or parts.catalog.default_pool
+    return DomainClone(volume=disk.clone, volume_uid=origin.meta.uid, pool=pool)
 
 
 def _image(disk: EffectiveDisk, parts: Parts, before: DomainSpec | None) -> DomainImage | None:

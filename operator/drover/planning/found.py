@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from drover.api.virtualmachine import VirtualMachineSpec
-from drover.planning import anchor, node, power, references
+from drover.planning import anchor, node, power, references, room
 from drover.planning.address import Allotment, Held, allot
 from drover.planning.adoption import NOTHING, Adoption, Left, adopt
 from drover.planning.catalog import Catalog
@@ -14,7 +14,7 @@ from drover.planning.node import Lost
 from drover.planning.resolve import Effective, Policy, resolve
 from drover.planning.skew import Skew
 from drover.planning.view import AddressView, DomainView, MachineView, VolumeView
-from drover.planning.volume import Provision, provision
+from drover.planning.volume import Provision, in_use, is_local, provision
 from drover.state.budget import Budget
 from drover.state.pod import Pod
 
@@ -96,6 +96,10 @@ class Situation:
     allotment: Allotment
     blocked: Finding | None
     """What others hold that the machine needs."""
+    unable: Finding | None
+    """What its disks ask for beyond what they have, and do not get."""
+    cramped: frozenset[str]
+    """Nodes without room for its new volumes."""
     domain: DomainView | None
     """Its latest incarnation that is not left behind."""
     anchor: Pod | None
@@ -163,7 +167,9 @@ def assess(found: Found) -> Situation:
     """Take in what was found."""
     machine, catalog = found.machine, found.catalog
     meta = machine.meta
-    effective = resolve(meta.key.name, machine.spec, catalog, found.policy, found.inherited)
+    asked = resolve(meta.key.name, machine.spec, catalog, found.policy, found.inherited)
+    effective, unable = room.bounded(asked, catalog)
+    known = in_use(found.domains)
     present = [domain for domain in found.domains if not found.is_left(domain)]
     domain = present[-1] if present else None
     provided = provision(meta.uid, effective, catalog, found.domains)
@@ -179,7 +185,12 @@ def assess(found: Found) -> Situation:
         accepted=_refused(found, "Accepted") or _disinherited(found) or references.accepted(effective, catalog),
         provision=provided,
         allotment=allotted,
-        blocked=adoption.blocked or provided.blocked or _network_blocked(meta.uid, effective, catalog, allotted),
+        unable=unable,
+        cramped=room.cramped(effective, catalog, known),
+        blocked=adoption.blocked
+        or provided.blocked
+        or room.refused(effective, catalog, known)
+        or _network_blocked(meta.uid, effective, catalog, allotted),
         domain=domain,
         anchor=anchors[0] if anchors else None,
         pins=pins,
@@ -213,9 +224,11 @@ def _pins(found: Found, domain: DomainView | None, provided: Provision) -> tuple
 
 def _keeps(found: Found, domain: DomainView) -> bool:
     """Tell whether a node that is off may have what the machine needs: saved memory, or data that is not bound yet."""
-    bound = {name for name, volume in found.catalog.volumes.items() if volume.status.node_name}
-    needed = set(found.catalog.volumes) - bound
-    data = any(disk.volume in needed for disk in domain.spec.disks)
+    volumes = found.catalog.volumes.items()
+    unbound = {name for name, each in volumes if not each.status.node_name and is_local(each, found.catalog)}
+    # Without the API's word that it may begin nothing is made: who told nothing has nothing.
+    begun = power.was_on(domain) or bool(domain.status.volumes)
+    data = begun and any(disk.volume in unbound for disk in domain.spec.disks)
     discarded = domain.meta.deleting or power.restart_requested(found.machine, domain)
     return data or (power.saves_memory(domain) and not discarded)
 

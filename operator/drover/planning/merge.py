@@ -22,7 +22,10 @@ EXCLUSIVE: Mapping[str, tuple[Alternatives, ...]] = {
     "cloudInit": tuple(
         (frozenset({text}), frozenset({f"{text}SecretRef"})) for text in ("userData", "networkData", "metaData")
     ),
-    "disks": ((frozenset({"volume"}), frozenset({"image", "size", "pool", "reclaimPolicy"})),),
+    "disks": (
+        (frozenset({"volume"}), frozenset({"image", "size", "pool", "reclaimPolicy"})),
+        (frozenset({"from"}), frozenset({"image"})),
+    ),
 }
 """By the name of the map, or of the list of maps, that they stand in."""
 
@@ -47,8 +50,8 @@ def over(name: str, below: Any, above: Any) -> Any:
 def gaps(spec: VirtualMachineSpec) -> Iterator[str]:
     """Tell what is still missing after the merge, by path."""
     for disk in spec.disks or []:
-        if not disk.volume and not disk.image and disk.size is None:
-            yield f"spec.disks[{disk.name}]: one of image, size or volume is required, here or in the plugin"
+        if not disk.volume and not disk.image and not disk.from_ and disk.size is None:
+            yield f"spec.disks[{disk.name}]: one of image, from, size or volume is required, here or in the plugin"
     probe = spec.readiness_probe
     if probe and not (probe.http_get or probe.tcp_socket or probe.guest_agent):
         yield f"spec.readinessProbe: one of {', '.join(PROBES)} is required, here or in the plugin"

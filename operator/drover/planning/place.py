@@ -52,7 +52,8 @@ def _is_off(situation: Situation, domain: DomainView) -> bool:
 def is_well_placed(situation: Situation, pod: Pod) -> bool:
     """Tell whether an anchor is, or may come to be, where the machine can be."""
     if pod.node:
-        return (pod.node,) == situation.pins if situation.pins else pod.node not in situation.found.skew.nodes
+        unfit = {*situation.found.skew.nodes, *situation.cramped}
+        return (pod.node,) == situation.pins if situation.pins else pod.node not in unfit
     made_from = pod.meta.annotation("made-from")
     return not made_from or made_from == anchor.digest(book(situation).body["spec"])
 
@@ -98,7 +99,7 @@ def book(situation: Situation) -> Create:
 
 def _avoided(situation: Situation) -> tuple[str, ...]:
     silent = {name for name, lost in situation.found.lost.items() if lost.uid}
-    beyond = set(situation.found.skew.nodes) - _with_guest(situation)
+    beyond = (set(situation.found.skew.nodes) | situation.cramped) - _with_guest(situation)
     return tuple(sorted((silent | beyond) - set(situation.pins)))[:AVOIDED]
 
 

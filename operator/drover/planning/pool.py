@@ -1,6 +1,7 @@
 """What is said of a storage pool: the sum of what its nodes report, and what is in it."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from types import MappingProxyType
 
 from drover.api.pool import PoolNode, StoragePoolStatus
 from drover.planning import quantity
@@ -8,15 +9,24 @@ from drover.planning.conditions import Finding, stamp
 from drover.planning.use import NOBODY, Use
 from drover.planning.view import HypervisorView, PoolView
 
+SHARED_TYPES = frozenset({"NFS"})
+"""Types of which all nodes see the same bytes whatever `access` says."""
 NEWS = 50
 """One part in so many of the capacity is a change of free space that is worth telling."""
 
 
-def status(pool: PoolView, hypervisors: Iterable[HypervisorView], *, now: str, use: Use = NOBODY) -> StoragePoolStatus:
-    """Sum up the pool."""
+def status(
+    pool: PoolView,
+    hypervisors: Iterable[HypervisorView],
+    *,
+    now: str,
+    use: Use = NOBODY,
+    promised: Mapping[str, int] = MappingProxyType({}),
+) -> StoragePoolStatus:
+    """Sum up the pool; `promised` are bytes by node."""
     before = {node.name: node for node in pool.status.nodes or []}
     nodes = [
-        _steady(before.get(each.meta.key.name), reported.model_copy(update={"name": each.meta.key.name}))
+        _steady(before.get(each.meta.key.name), _named(reported, each.meta.key.name, promised))
         for each in hypervisors
         for reported in each.status.pools or []
         if reported.name == pool.meta.key.name
@@ -26,12 +36,18 @@ def status(pool: PoolView, hypervisors: Iterable[HypervisorView], *, now: str, u
     return StoragePoolStatus(
         observed_generation=pool.meta.generation,
         conditions=stamp([found], pool.status.conditions or [], now=now, generation=pool.meta.generation),
-        capacity=_total(node.capacity for node in nodes),
-        allocated=_total(node.allocated for node in nodes),
+        capacity=_all(pool, [node.capacity for node in nodes]),
+        allocated=_all(pool, [node.allocated for node in nodes]),
+        promised=quantity.binary(sum(promised.values())) if promised else None,
         in_use_count=use.count,
         in_use_by=use.told,
         nodes=nodes or None,
     )
+
+
+def is_shared(pool: PoolView | None) -> bool:
+    """Tell whether all nodes of a pool see the same bytes; of a pool that is not known that is not assumed."""
+    return pool is not None and (pool.spec.access == "Shared" or pool.spec.type in SHARED_TYPES)
 
 
 def ready(reports: Sequence[tuple[str, bool, str]]) -> Finding:
@@ -44,10 +60,17 @@ def ready(reports: Sequence[tuple[str, bool, str]]) -> Finding:
     return Finding("Ready", "True", "Ready")
 
 
-def _total(sizes: Iterable[str | None]) -> str | None:
-    """Add up what is known."""
+def _named(node: PoolNode, name: str, promised: Mapping[str, int]) -> PoolNode:
+    size = promised.get(name)
+    return node.model_copy(update={"name": name, "promised": quantity.binary(size) if size else None})
+
+
+def _all(pool: PoolView, sizes: Iterable[str | None]) -> str | None:
+    """Add up what is known; what all nodes see is there once."""
     known = [quantity.whole(size) for size in sizes if size is not None]
-    return quantity.binary(sum(known)) if known else None
+    if not known:
+        return None
+    return quantity.binary(max(known) if is_shared(pool) else sum(known))
 
 
 def _steady(before: PoolNode | None, now: PoolNode) -> PoolNode:

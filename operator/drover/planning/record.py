@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Literal
 
-from drover.api.domain import DomainInterface, DomainSpec, DomainStatus, DomainTimeline, LiveMachine
+from drover.api.domain import DomainDisk, DomainInterface, DomainSpec, DomainStatus, DomainTimeline, LiveMachine
 from drover.api.virtualmachine import LastStop
 from drover.planning import seed
 from drover.planning.restart import BackOff, by_itself, restarts
@@ -149,13 +149,42 @@ def _live_interface(interface: DomainInterface) -> str:
     return f"{interface.name} {interface.network} {interface.mac} {ips}{model}"
 
 
+def outgrown(record: Record, spec: DomainSpec) -> tuple[DomainDisk, ...]:
+    """Find the disks of a guest in flight that are to be larger than they are."""
+    known = {tuple(text.split()[:2]): _live_size(text) for text in (record.live.disks if record.live else ())}
+    sizes = ((disk, known.get((disk.name, disk.volume))) for disk in spec.disks if disk.size_bytes is not None)
+    return tuple(disk for disk, size in sizes if size is not None and size < (disk.size_bytes or 0))
+
+
+def grown(record: Record, disk: DomainDisk) -> Record:
+    """Write down that a disk in flight has the size that is asked for."""
+    assert record.live is not None
+    disks = [_resized(text, disk) if text.split()[0] == disk.name else text for text in record.live.disks]
+    return replace(record, live=record.live.model_copy(update={"disks": disks}))
+
+
+def _live_size(text: str) -> int:
+    """Read the size of a disk in flight; 0 when it was made as large as what it started from."""
+    _, _, *size = text.split()
+    return int(size[0]) if size and size[0].isdecimal() else 0
+
+
+def _resized(text: str, disk: DomainDisk) -> str:
+    name, volume, *rest = text.split()
+    return " ".join((name, volume, str(disk.size_bytes), *rest[bool(_live_size(text)) :]))
+
+
+def _live_disk(disk: DomainDisk) -> str:
+    return f"{disk.name} {disk.volume} {disk.size_bytes or ''}".rstrip()
+
+
 def live_machine(spec: DomainSpec) -> LiveMachine:
     """What a start gives to the machine."""
     kernel = spec.kernel
     return LiveMachine(
         cores=spec.machine.cores,
         memory_bytes=spec.machine.memory_bytes,
-        disks=[f"{disk.name} {disk.volume} {disk.size_bytes or ''}".rstrip() for disk in spec.disks],
+        disks=[_live_disk(disk) for disk in spec.disks],
         interfaces=[_live_interface(each) for each in spec.interfaces],
         kernel=f"{kernel.image} {kernel.arguments}".strip() if kernel else "",
         seed=seed.digest(spec.seed),

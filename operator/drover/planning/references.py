@@ -4,7 +4,7 @@ from collections.abc import Callable, Container, Iterator, Mapping
 from typing import Any
 
 from drover.api.sharing import AllowedNamespaces
-from drover.planning import seed
+from drover.planning import quantity, seed
 from drover.planning.address import FAMILIES, family_of, number, windows
 from drover.planning.catalog import Catalog
 from drover.planning.conditions import Finding, find
@@ -78,8 +78,24 @@ def _disks(effective: Effective, catalog: Catalog) -> Iterator[Problem]:
 
 
 def _volume(disk: EffectiveDisk, catalog: Catalog) -> Iterator[Problem]:
-    if not disk.own and disk.volume not in catalog.volumes:
+    volume = catalog.volumes.get(disk.volume)
+    if not disk.own and volume is None:
         yield "VolumeNotFound", f"disk {disk.name}: there is no StorageVolume {disk.volume} in this namespace"
+    if disk.clone and not (volume and volume.status.node_name):
+        yield from _origin(disk, catalog)
+
+
+def _origin(disk: EffectiveDisk, catalog: Catalog) -> Iterator[Problem]:
+    origin = catalog.volumes.get(disk.clone)
+    if disk.clone == disk.volume or origin is None:
+        yield (
+            "VolumeNotFound",
+            f"disk {disk.name}: there is no StorageVolume {disk.clone} to be copied in this namespace",
+        )
+    elif disk.size is not None and origin.status.capacity and disk.size < quantity.whole(origin.status.capacity):
+        size = quantity.binary(disk.size)
+        words = f"size {size} is less than {origin.status.capacity} of {disk.clone}, of which it is to be a copy"
+        yield "DiskSmallerThanSource", f"disk {disk.name}: {words}"
 
 
 def _pool(disk: EffectiveDisk, catalog: Catalog) -> Iterator[Problem]:

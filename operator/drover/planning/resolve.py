@@ -60,7 +60,9 @@ class EffectiveDisk:
     pool: str
     """Pool of the volume, empty when there is none."""
     image: str
-    """namespace/name of the image it starts from, empty for a blank one."""
+    """namespace/name of the image it starts from, empty without one."""
+    clone: str
+    """Name of the volume it starts as a copy of, empty without one."""
     size: int | None
     retain: bool
     """Whether the volume outlives the machine."""
@@ -192,17 +194,19 @@ def _shown_disk(disk: EffectiveDisk) -> ResolvedDisk:
 def _disk(machine: str, disk: Disk, catalog: Catalog) -> EffectiveDisk:
     name = disk.volume or names.volume(machine, disk.name)
     volume = catalog.volumes.get(name)
-    source = volume.spec.source.image if volume and volume.spec.source else None
+    source = volume.spec.source if volume else None
     pool = (volume.status.pool or volume.spec.pool) if volume else disk.pool
-    image = source if volume else disk.image
-    size = disk.size if disk.size is not None or volume is None else volume.spec.size
+    image = (source.image if source else None) if volume else disk.image
+    clone = (source.volume if source else None) if volume else (disk.from_.volume if disk.from_ else None)
+    sizes = [quantity.whole(size) for size in (disk.size, volume.spec.size if volume else None) if size is not None]
     return EffectiveDisk(
         name=disk.name,
         volume=name,
         own=disk.volume is None,
         pool=pool or catalog.default_pool,
         image=names.qualified(image, catalog.namespace) if image else "",
-        size=None if size is None else quantity.whole(size),
+        clone=clone or "",
+        size=max(sizes, default=None),
         retain=disk.reclaim_policy == "Retain",
     )
 

@@ -164,6 +164,9 @@ def _on_node(situation: Situation, name: str) -> Finding:
     if domain is not None and situation.silent:
         return _lost(situation, domain, name)
     told = find(domain.status.conditions, name) if domain else None
+    unable = situation.unable
+    if told is not None and unable and unable.type == name and told.status == "True":
+        return unable
     if told is not None:
         return Finding(name, told.status, told.reason, told.message)
     for problem in (situation.found.trouble, situation.blocked):

@@ -9,6 +9,7 @@ from drover.planning import names, quantity
 from drover.planning.catalog import Catalog
 from drover.planning.conditions import Finding, find, stamp
 from drover.planning.ownership import ANNOTATION_MACHINE, machine_uid, reference
+from drover.planning.pool import is_shared
 from drover.planning.resolve import Effective, EffectiveDisk
 from drover.planning.view import DomainView, MachineView, VolumeView
 from drover.state.resource import Meta
@@ -52,9 +53,33 @@ def provision(uid: str, effective: Effective, catalog: Catalog, domains: Sequenc
             for disk in effective.disks
             if disk.own and disk.size is not None and disk.volume in found and _too_small(uid, found[disk.volume], disk)
         ),
-        blocked=_lost(effective, found, known) or _blocked(effective, found, catalog, frozenset(known)),
-        pins=tuple(sorted({volume.status.node_name for volume in found.values() if volume.status.node_name})),
+        blocked=_lost(effective, found, known)
+        or _blocked(effective, found, catalog, frozenset(known))
+        or _not_copied(effective, catalog)
+        or _apart(effective, catalog),
+        pins=tuple(sorted(set(_pins(effective, catalog).values()))),
     )
+
+
+def is_local(volume: VolumeView, catalog: Catalog) -> bool:
+    """Tell whether the data of a volume is, or will be, on one node alone."""
+    return not is_shared(catalog.pools.get(volume.status.pool or volume.spec.pool or catalog.default_pool))
+
+
+def _pins(effective: Effective, catalog: Catalog) -> Mapping[str, str]:
+    """Node by disk of the data that it needs, of what it is to be a copy of too, where only that node has it."""
+    needed = ((disk.name, _data(disk, catalog)) for disk in effective.disks)
+    return {
+        name: volume.status.node_name
+        for name, volume in needed
+        if volume is not None and volume.status.node_name and is_local(volume, catalog)
+    }
+
+
+def _data(disk: EffectiveDisk, catalog: Catalog) -> VolumeView | None:
+    """Find the volume that has a disk's data, or what they are to be copied from."""
+    volume = catalog.volumes.get(disk.volume)
+    return volume if volume is not None and volume.status.node_name else catalog.volumes.get(disk.clone)
 
 
 def grown(volume: VolumeView, size: int) -> Mapping[str, object]:
@@ -101,7 +126,6 @@ def to_delete(machine: Meta, effective: Effective, owned: Iterable[VolumeView]) 
 
 def body(disk: EffectiveDisk, machine: Meta) -> Mapping[str, object]:
     """Build the volume of a machine's disk."""
-    source = {"type": "Image", "image": disk.image} if disk.image else {"type": "Blank"}
     metadata: dict[str, object] = {
         "name": disk.volume,
         "namespace": machine.key.namespace,
@@ -112,15 +136,37 @@ def body(disk: EffectiveDisk, machine: Meta) -> Mapping[str, object]:
     if not disk.retain:
         metadata["ownerReferences"] = [reference(machine)]
     size = {} if disk.size is None else {"size": quantity.binary(disk.size)}
-    return {"metadata": metadata, "spec": {"pool": disk.pool, "source": source} | size}
+    return {"metadata": metadata, "spec": {"pool": disk.pool, "source": _source(disk)} | size}
 
 
-def status(volume: VolumeView, domains: Sequence[DomainView], *, now: str) -> StorageVolumeStatus:
+def _source(disk: EffectiveDisk) -> Mapping[str, str]:
+    if disk.clone:
+        return {"type": "Volume", "volume": disk.clone}
+    return {"type": "Image", "image": disk.image} if disk.image else {"type": "Blank"}
+
+
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """What of a volume's pool is to be known."""
+
+    sharers: Sequence[str] = ()
+    """Nodes that see its bytes, if several do."""
+    beyond: str = ""
+    """What it asks for beyond what its namespace may have."""
+
+
+ALONE = Surroundings()
+
+
+def status(
+    volume: VolumeView, domains: Sequence[DomainView], around: Surroundings = ALONE, *, now: str
+) -> StorageVolumeStatus:
     """Say of a volume what the Domains that name it tell."""
     before = volume.status
-    node = before.node_name or _binding(volume, domains)
+    node = _moved(volume, domains, around.sharers) or before.node_name or _binding(volume, domains)
     domain = next((each for each in domains if each.spec.node_name == node), None)
     fact = _fact(domain, volume) if domain else None
+    found = [_accepted(around.beyond), _ready(volume, node, fact)]
     named = [disk.pool for disk in (domain.spec.disks if domain else []) if disk.volume == volume.meta.key.name]
     return StorageVolumeStatus(
         observed_generation=volume.meta.generation,
@@ -130,9 +176,7 @@ def status(volume: VolumeView, domains: Sequence[DomainView], *, now: str) -> St
         capacity=_size(fact.capacity_bytes if fact else None) or before.capacity,
         allocated=_size(fact.allocated_bytes if fact else None) or before.allocated,
         used_by=f"VirtualMachine/{domains[0].spec.virtual_machine.name}" if domains else None,
-        conditions=stamp(
-            [_ready(volume, node, fact)], before.conditions or [], now=now, generation=volume.meta.generation
-        ),
+        conditions=stamp(found, before.conditions or [], now=now, generation=volume.meta.generation),
     )
 
 
@@ -152,8 +196,24 @@ def _binding(volume: VolumeView, domains: Sequence[DomainView]) -> str | None:
     return None
 
 
+def _moved(volume: VolumeView, domains: Sequence[DomainView], sharers: Sequence[str]) -> str | None:
+    """Node that has come to use a volume which several see; of one that is to go: a node that can delete it."""
+    for domain in sorted(domains, key=lambda each: -each.spec.epoch) if sharers else ():
+        fact = _fact(domain, volume)
+        if fact is not None and fact.ready and not domain.meta.deleting:
+            return domain.spec.node_name
+    lost = volume.status.node_name and volume.status.node_name not in sharers
+    return sharers[0] if sharers and volume.meta.deleting and lost and not domains else None
+
+
 def _fact(domain: DomainView, volume: VolumeView) -> VolumeFact | None:
     return next((each for each in domain.status.volumes or [] if each.name == volume.meta.key.name), None)
+
+
+def _accepted(beyond: str) -> Finding:
+    if beyond:
+        return Finding("Accepted", "False", "NamespaceLimitExceeded", beyond)
+    return Finding("Accepted", "True", "Accepted")
 
 
 def _ready(volume: VolumeView, node: str | None, fact: VolumeFact | None) -> Finding:
@@ -190,6 +250,29 @@ def _lost(effective: Effective, found: Mapping[str, VolumeView], known: Mapping[
             words = f"disk {disk.name}: the StorageVolume {disk.volume} that it had is gone, its data is not"
             return Finding("VolumesReady", "False", "VolumeLost", words)
     return None
+
+
+def _not_copied(effective: Effective, catalog: Catalog) -> Finding | None:
+    """Find a disk that cannot be copied yet: nobody has written what it is to be a copy of."""
+    for disk in effective.disks:
+        volume, origin = catalog.volumes.get(disk.volume), catalog.volumes.get(disk.clone)
+        if origin is None or (volume is not None and volume.status.node_name):
+            continue
+        what = f"disk {disk.name}: {disk.clone}, of which it is to be a copy,"
+        if origin.meta.deleting:
+            return Finding("VolumesReady", "False", "VolumeTerminating", f"{what} is being deleted")
+        if not origin.status.node_name:
+            return Finding("VolumesReady", "False", "SourceNotBound", f"{what} has no data: no machine has used it")
+    return None
+
+
+def _apart(effective: Effective, catalog: Catalog) -> Finding | None:
+    """Find out whether the machine's data is on several nodes, so that it can be on none."""
+    pins = _pins(effective, catalog)
+    if len(set(pins.values())) < 2:
+        return None
+    words = ", ".join(f"that of disk {disk} on {node}" for disk, node in sorted(pins.items()))
+    return Finding("VolumesReady", "False", "VolumesApart", f"the data it needs is on several nodes: {words}")
 
 
 def _blocked(

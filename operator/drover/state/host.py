@@ -43,6 +43,14 @@ class Capabilities:
 
 
 @dataclass(frozen=True, slots=True)
+class Export:
+    """What a server lends to nodes, to be mounted."""
+
+    server: str
+    path: str
+
+
+@dataclass(frozen=True, slots=True)
 class PoolFacts:
     """A storage pool on this host."""
 

@@ -1,6 +1,7 @@
-"""A directory of the host as libvirt's storage pool."""
+"""A directory of the host, or what a server lends, as libvirt's storage pool."""
 
-from drover.translation.xml import element, parse, render, text
+from drover.state.host import Export
+from drover.translation.xml import Element, element, parse, render, text
 
 PREFIX = "drover-"
 
@@ -15,12 +16,18 @@ def pool(name: str) -> str | None:
     return name.removeprefix(PREFIX) if name.startswith(PREFIX) else None
 
 
-def document(pool: str, path: str) -> str:
+def document(pool: str, path: str, export: Export | None = None) -> str:
     """The pool's XML. Others may pass through the directory (QEMU has a user of its own) but not list it."""
     permissions = element("permissions", element("mode", "0711"))
-    return render(
-        element("pool", element("name", name(pool)), element("target", element("path", path), permissions), type="dir")
-    )
+    target = element("target", element("path", path), permissions)
+    if export is None:
+        return render(element("pool", element("name", name(pool)), target, type="dir"))
+    return render(element("pool", element("name", name(pool)), _source(export), target, type="netfs"))
+
+
+def _source(export: Export) -> Element:
+    host, folder = element("host", name=export.server), element("dir", path=export.path)
+    return element("source", host, folder, element("format", type="nfs"))
 
 
 def directory(document: str) -> str:

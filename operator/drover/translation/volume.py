@@ -22,9 +22,21 @@ def path(pool: str, uid: str) -> PurePosixPath:
     return PurePosixPath(pool) / name(uid)
 
 
+def unfinished(uid: str) -> str:
+    """The uid under which a copy is made until it is whole."""
+    return f"{uid}.copy"
+
+
+def linked(uid: str) -> str:
+    """The uid under which a copy on write of an image is kept until it is copied whole."""
+    return f"{uid}.linked"
+
+
 def document(uid: str, size_bytes: int, image: PurePosixPath | None) -> str:
     """A new qcow2 file: blank, or on top of `image`, which stays as it is."""
-    target = element("target", element("format", type="qcow2"), element("permissions", element("mode", "0600")))
+    permissions = element("permissions", element("mode", "0600"))
+    # Only this version of the format knows of bitmaps and of blocks that are zero.
+    target = element("target", element("format", type="qcow2"), permissions, element("compat", "1.1"))
     tree = element("volume", element("name", name(uid)), number("capacity", size_bytes, unit="bytes"), target)
     if image is not None:
         tree.append(element("backingStore", element("path", str(image)), element("format", type="qcow2")))

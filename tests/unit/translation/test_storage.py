@@ -3,10 +3,13 @@
 from pathlib import PurePosixPath
 
 import pytest
+from tests.support.blueprints import make_blueprint
 from tests.support.schemas import valid
 
-from drover.state.host import Capabilities
+from drover.state.host import Capabilities, Export
 from drover.translation import dhcp, network, pool, probe, volume
+from drover.translation.domain import disks
+from drover.translation.domain.document import document
 from drover.translation.xml import attribute, parse, text
 
 IMAGE = PurePosixPath("/var/lib/drover/images/abc.qcow2")
@@ -18,6 +21,16 @@ def test_libvirt_accepts_a_pool_and_gives_its_directory_back() -> None:
     assert valid("storagepool", parse(document)) == ""
     assert pool.directory(document) == "/var/lib/drover/pools/default"
     assert pool.name("default") == "drover-default"
+
+
+def test_libvirt_accepts_a_pool_that_a_server_lends() -> None:
+    document = pool.document("files", "/mnt/files", Export("files.example", "/export/vms"))
+    tree = parse(document)
+
+    assert valid("storagepool", tree) == ""
+    assert (tree.get("type"), pool.directory(document)) == ("netfs", "/mnt/files")
+    assert attribute(tree, "source/host", "name") == "files.example"
+    assert (attribute(tree, "source/dir", "path"), attribute(tree, "source/format", "type")) == ("/export/vms", "nfs")
 
 
 @pytest.mark.parametrize(("image", "backing"), [(None, ""), (IMAGE, str(IMAGE))], ids=["blank", "from-image"])
@@ -32,6 +45,8 @@ def test_a_volume_is_found_by_its_uid() -> None:
     assert volume.path("/pool", "uid") == PurePosixPath("/pool/uid.qcow2")
     assert volume.uid("uid.qcow2") == "uid"
     assert volume.uid("lost+found") is None
+    assert volume.name(volume.unfinished("uid")) == "uid.copy.qcow2"
+    assert volume.name(volume.linked("uid")) == "uid.linked.qcow2"
 
 
 def test_libvirt_accepts_the_probe_guest() -> None:
@@ -61,3 +76,8 @@ def test_a_release_names_the_guest_its_address_and_the_server() -> None:
 @pytest.mark.parametrize(("name", "ours"), [("drover-fast", "fast"), ("default", None)])
 def test_our_pools_and_networks_are_told_by_their_names(name: str, ours: str | None) -> None:
     assert (pool.pool(name), network.network(name)) == (ours, ours)
+
+
+@pytest.mark.parametrize(("disk", "device"), [("root", "vda"), ("data", "")])
+def test_the_device_of_a_disk_is_found_by_its_name(disk: str, device: str) -> None:
+    assert disks.target(document(make_blueprint(disks=("root",))), disk) == device

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from string import ascii_lowercase
 
 from drover.state.guest import Blueprint
-from drover.translation.xml import Element, element
+from drover.translation.xml import Element, attribute, element, parse
 
 
 def disks(guest: Blueprint) -> Iterator[Element]:
@@ -21,6 +21,14 @@ def disks(guest: Blueprint) -> Iterator[Element]:
             type="file",
             device="disk",
         )
+
+
+def target(document: str, disk: str) -> str:
+    """Device of a disk of a guest, from its XML; empty when there is none of the name."""
+    for found in parse(document).iterfind("devices/disk"):
+        if attribute(found, "alias", "name") == f"ua-disk-{disk}":
+            return attribute(found, "target", "dev")
+    return ""
 
 
 def _boot_order(guest: Blueprint, index: int) -> Iterator[Element]:
