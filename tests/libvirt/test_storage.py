@@ -7,8 +7,10 @@ import pytest
 from tests.support.fake_libvirt import make_error
 
 import libvirt
-from drover.errors import NotReady, Retryable
+from drover.errors import Busy, NotReady, Retryable
+from drover.hypervisor import volume
 from drover.hypervisor.host import Host
+from drover.translation import volume as translation
 
 GIB = 1 << 30
 
@@ -143,3 +145,120 @@ async def test_a_volume_that_cannot_be_read_is_never_taken_for_absent(
 
     assert caught.value.reason == "VolumeUnreadable"
     assert await host.volumes(pool) == ("uid",)
+
+
+# --- copies and wiping ------------------------------------------------------------------------------------------------
+
+
+async def test_a_copy_of_what_is_not_there_waits(host: Host, pool: str) -> None:
+    with pytest.raises(NotReady) as caught:
+        await host.copy_volume(pool, "uid", GIB, (pool, "origin"))
+
+    assert caught.value.reason == "SourceLost"
+
+
+@pytest.fixture
+def files(behind: libvirt.virConnect, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
+    """A folder in which the files are that the driver only talks of; what is made there is known at once."""
+    assert behind.isAlive()
+    real, forget = libvirt.virStoragePool.createXMLFrom, libvirt.virStorageVol.delete
+
+    def copy(storage: libvirt.virStoragePool, document: str, origin: libvirt.virStorageVol, flags: int) -> object:
+        made = real(storage, document, origin, flags)
+        Path(made.path()).write_bytes(Path(origin.path()).read_bytes())
+        return made
+
+    def refresh(storage: libvirt.virStoragePool, flags: int = 0) -> None:
+        for name in storage.listVolumes():
+            known = storage.storageVolLookupByName(name)
+            if not Path(known.path()).exists():
+                known.delete(flags)
+        for path in tmp_path.glob("*.qcow2"):
+            if path.name not in storage.listVolumes():
+                storage.createXML(translation.document(path.stem, GIB, None))
+
+    def delete(known: libvirt.virStorageVol, flags: int = 0) -> int:
+        Path(known.path()).unlink(missing_ok=True)
+        return int(forget(known, flags))
+
+    monkeypatch.setattr(libvirt.virStorageVol, "delete", delete)
+    monkeypatch.setattr(libvirt.virStoragePool, "createXMLFrom", copy)
+    monkeypatch.setattr(libvirt.virStoragePool, "refresh", refresh)
+    return tmp_path
+
+
+async def test_a_copy_gets_its_name_when_it_is_whole(host: Host, files: Path) -> None:
+    await host.ensure_pool("files", str(files))
+    await host.create_volume("files", "origin", GIB)
+    (files / "origin.qcow2").write_bytes(b"data")
+
+    made = await host.copy_volume("files", "uid", GIB // 2, ("files", "origin"))
+
+    assert (made.capacity_bytes, (files / "uid.qcow2").read_bytes()) == (GIB, b"data")
+    assert not (files / "uid.copy.qcow2").exists()
+    (files / "origin.qcow2").write_bytes(b"news")
+    await host.copy_volume("files", "uid", GIB, ("files", "origin"))
+    assert (files / "uid.qcow2").read_bytes() == b"data", "a copy that is there is kept"
+
+
+async def test_what_is_left_of_a_copy_that_was_not_finished_is_made_anew(host: Host, files: Path) -> None:
+    await host.ensure_pool("files", str(files))
+    await host.create_volume("files", "origin", GIB)
+    (files / "origin.qcow2").write_bytes(b"data")
+    await host.create_volume("files", "uid.copy", GIB)
+    (files / "uid.copy.qcow2").write_bytes(b"half")
+
+    await host.copy_volume("files", "uid", GIB, ("files", "origin"))
+
+    assert (files / "uid.qcow2").read_bytes() == b"data"
+
+
+async def test_a_volume_with_all_that_is_in_its_image_leaves_nothing_else_behind(host: Host, files: Path) -> None:
+    await host.ensure_pool("files", str(files))
+    await host.create_volume("files", "uid.linked", GIB, Path("/images/abc.qcow2"))
+    (files / "uid.linked.qcow2").write_bytes(b"data")
+
+    for _ in range(2):
+        made = await host.create_whole_volume("files", "uid", GIB, Path("/images/abc.qcow2"))
+
+    assert (made.capacity_bytes, (files / "uid.qcow2").read_bytes()) == (GIB, b"data")
+    assert await host.volume("files", "uid.linked") is None
+
+
+async def test_a_volume_that_a_guest_has_open_is_neither_copied_nor_wiped(
+    host: Host, files: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await host.ensure_pool("files", str(files))
+    await host.create_volume("files", "origin", GIB)
+    (files / "origin.qcow2").touch()
+    monkeypatch.setattr(volume, "is_open", lambda path: path.name == "origin.qcow2")
+
+    with pytest.raises(NotReady) as caught:
+        await host.copy_volume("files", "uid", GIB, ("files", "origin"))
+    with pytest.raises(Busy):
+        await host.wipe_volume("files", "origin")
+
+    assert caught.value.reason == "SourceInUse"
+
+
+async def test_wiping_leaves_nothing_but_zeros(host: Host, files: Path) -> None:
+    await host.ensure_pool("files", str(files))
+    await host.create_volume("files", "uid", GIB)
+    path = files / "uid.qcow2"
+    path.write_bytes(b"secret" * 1000)
+    with path.open("r+b") as file:
+        file.truncate(20 << 20)
+        file.seek(9 << 20)
+        file.write(b"secret")
+
+    await host.wipe_volume("files", "uid")
+    await host.wipe_volume("files", "unknown")
+
+    assert (path.stat().st_size, path.read_bytes().strip(b"\0")) == (20 << 20, b"")
+
+
+async def test_a_disk_in_flight_that_is_not_there_does_not_grow(host: Host, uuid: str) -> None:
+    await host.grow_disk(uuid, "root", GIB)
+    await host.start(uuid)
+    await host.grow_disk(uuid, "unknown", GIB)
+    await host.destroy(uuid)

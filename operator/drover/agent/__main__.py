@@ -60,13 +60,13 @@ async def start(settings: AgentSettings, stop: asyncio.Event) -> None:
         hypervisor = Watch(HYPERVISOR, read_hypervisor, fields=f"metadata.name={settings.node_name}")
         informer = Informer(cluster, (*watches(settings.node_name), hypervisor), resync=settings.resync_seconds)
         news, doorbell = News(), Doorbell()
-        node = make_node(settings, informer, cluster, news, doorbell)
+        heartbeat = make_heartbeat(cluster, settings.namespace, settings.node_name)
+        node = make_node(settings, informer, heartbeat, news, doorbell)
         queues = make_queues(node, informer)
         doorbell.ring = queues[DOMAIN].queue.add
         connect(node, informer, queues)
         informer.subscribe(HYPERVISOR, lambda _old, _new: news.tell())
         meters = _measure(node, queues)
-        heartbeat = make_heartbeat(cluster, settings.namespace, settings.node_name)
         wake_all(node, queues)
         async with health.serve(settings.http_address, _health(node, informer, queues)), node.host:
             await run_until(
@@ -88,7 +88,9 @@ async def _work(node: Node, reconciler: Reconciler, workers: int) -> None:
     await reconciler.run(workers)
 
 
-def make_node(settings: AgentSettings, informer: Informer, cluster: Cluster, news: News, doorbell: Doorbell) -> Node:
+def make_node(
+    settings: AgentSettings, informer: Informer, heartbeat: Heartbeat, news: News, doorbell: Doorbell
+) -> Node:
     """Put together what the reconcilers share."""
     boot_id = settings.boot_id_file.read_text(encoding="ascii").strip()
     settings.state_dir.mkdir(mode=0o711, parents=True, exist_ok=True)
@@ -106,18 +108,19 @@ def make_node(settings: AgentSettings, informer: Informer, cluster: Cluster, new
             limit=settings.restart_backoff_limit_seconds,
             reset=settings.restart_backoff_reset_seconds,
         ),
-        cluster=cluster,
+        cluster=heartbeat.cluster,
         host=host,
         orders=orders,
         memory=memory,
         images=images,
-        seeds=Seeds(settings.state_dir / "seeds", NodeAPI(cluster, settings.namespace).read),
+        seeds=Seeds(settings.state_dir / "seeds", NodeAPI(heartbeat.cluster, settings.namespace).read),
         gate=StartGate(cores, doorbell),
         prober=Prober(lambda uuid, seconds: host.ping_guest(uuid, timeout_seconds=seconds), doorbell),
         survey=survey,
         shared=SharedThings(news.tell),
         wires=wires,
         cabling=Cabling(host, wires, orders, survey, doorbell, address),
+        in_touch=heartbeat.is_fresh,
         changed=news.tell,
     )
 

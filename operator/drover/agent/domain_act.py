@@ -101,6 +101,10 @@ async def _ensure_volume(work: Work, action: does.EnsureVolume) -> None:
     work.volumes[disk.volume] = volumes.fact(disk, file)
 
 
+async def _grow_disk(work: Work, action: does.GrowDisk) -> None:
+    work.volumes[action.disk.volume] = volumes.fact(action.disk, await volumes.grow(work.node, work.order, action.disk))
+
+
 def _lost(order: DomainView, disk: DomainDisk) -> VolumeFact:
     """What is said of data that is gone: that it was there stays known, or it would be made anew one day."""
     known = {fact.name: fact for fact in order.status.volumes or ()}.get(disk.volume)
@@ -273,7 +277,16 @@ async def _check_bound(work: Work, disk: DomainDisk) -> None:
     volume = view(read_volume(body)) if body else None
     if volume is None or volume.meta.uid != disk.volume_uid or volume.status.node_name == node.identity.name:
         return
+    if volume.status.node_name:
+        await _leave_to(work, disk)
+        return
     raise NotReady(f"volume {disk.volume} is not bound to this node yet", reason="VolumeNotBound", delay=BIND_SECONDS)
+
+
+async def _leave_to(work: Work, disk: DomainDisk) -> None:
+    """Clear away a file that was begun here and never told of: the volume has its data on another node by now."""
+    if not pools.is_shared(work.node, disk.pool):
+        await work.node.host.delete_volume(disk.pool, disk.volume_uid)
 
 
 async def _may_be_here(work: Work, disk: DomainDisk) -> bool:
@@ -295,6 +308,7 @@ ACTS: dict[type, Act] = {
     does.FetchImages: _fetch_images,
     does.EnsurePool: _ensure_pool,
     does.EnsureVolume: _ensure_volume,
+    does.GrowDisk: _grow_disk,
     does.EnsureNetwork: _ensure_network,
     does.WriteLease: _write_lease,
     does.WriteSeed: _write_seed,

@@ -40,8 +40,15 @@ async def observe(node: Node, order: DomainView, *, current: bool, kinds_removed
         panicked=known.panicked,
         crashed=known.crashed,
         room=await _has_room(node, order, guest),
+        in_touch=node.in_touch() or not _is_contended(node, order),
         wired=guest is None or not guest.active or node.cabling.stands(order, guest.record.live),
     )
+
+
+def _is_contended(node: Node, order: DomainView) -> bool:
+    """Whether another node may come to use a volume: several see its bytes, or the API knows of none that has any."""
+    told = {fact.name for fact in order.status.volumes or () if fact.capacity_bytes is not None}
+    return any(disk.volume not in told or pools.is_shared(node, disk.pool) for disk in order.spec.disks)
 
 
 async def _namesake(node: Node, order: DomainView) -> str:

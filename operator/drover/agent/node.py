@@ -49,5 +49,7 @@ class Node:
     shared: SharedThings
     wires: Wires
     cabling: Cabling
+    in_touch: Callable[[], bool]
+    """Tells whether the API server has heard of this node so lately that nobody takes it for lost."""
     changed: Callable[[], None]
     """Tells that the Hypervisor may have something new to report."""

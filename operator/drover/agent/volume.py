@@ -4,15 +4,18 @@ from drover.agent import pool as pools
 from drover.agent.node import Node
 from drover.agent.orders import must_exist
 from drover.api.domain import DomainDisk, VolumeFact
-from drover.api.kinds import VIRTUALMACHINE, VOLUME
+from drover.api.kinds import DOMAIN, VIRTUALMACHINE, VOLUME
 from drover.errors import NotReady
 from drover.kube.definitions import kinds_removed
 from drover.metrics.registry import wrote
 from drover.planning import names
-from drover.planning.disk import Create, Grow, plan
+from drover.planning.disk import Copy, Create, Grow, plan
 from drover.planning.view import DomainView, VolumeView
 from drover.state.host import VolumeFile
 from drover.state.resource import Key
+
+LOOK_SECONDS = 5.0
+"""How soon to look again whether a volume that is to go is still used on another node."""
 
 
 async def reconcile(node: Node, key: Key) -> float | None:
@@ -38,8 +41,19 @@ async def _delete(node: Node, volume: VolumeView) -> None:
     name = volume.status.pool or volume.spec.pool
     if name is None:
         raise NotReady(f"volume {volume.meta.key} does not say which pool holds it", reason="PoolUnknown")
+    if pools.is_shared(node, name) and await _is_used_elsewhere(node, volume):
+        raise NotReady(f"volume {volume.meta.key} is used on another node", reason="VolumeInUse", delay=LOOK_SECONDS)
     await pools.ensure(node, name)
+    if volume.spec.wipe == "Enabled":
+        await node.host.wipe_volume(name, volume.meta.uid)
     await node.host.delete_volume(name, volume.meta.uid)
+
+
+async def _is_used_elsewhere(node: Node, volume: VolumeView) -> bool:
+    """Ask the API server whether a machine on some node has a volume: of other nodes' Domains we do not hear."""
+    listing = await node.cluster.list(DOMAIN, namespace=volume.meta.key.namespace)
+    every = (disk for body in listing.items for disk in body["spec"].get("disks", ()))
+    return any(disk["volumeUid"] == volume.meta.uid for disk in every)
 
 
 async def ensure(node: Node, order: DomainView, disk: DomainDisk) -> VolumeFile:
@@ -47,14 +61,32 @@ async def ensure(node: Node, order: DomainView, disk: DomainDisk) -> VolumeFile:
     file = await node.host.volume(disk.pool, disk.volume_uid)
     size = node.images.virtual_size(disk.image.source) if disk.image else None
     step = plan(disk, file, had_data=_had_data(node, order, disk), image_bytes=size)
-    if isinstance(step, (Create, Grow)):
+    if isinstance(step, (Create, Copy, Grow)):
         _check_fits(node, disk, step.size_bytes)
     if isinstance(step, Grow):
         return await node.host.grow_volume(disk.pool, disk.volume_uid, step.size_bytes)
     if isinstance(step, Create):
         path = node.images.path(disk.image.source, disk=True) if disk.image else None
+        if path is not None and pools.is_shared(node, disk.pool):
+            return await node.host.create_whole_volume(disk.pool, disk.volume_uid, step.size_bytes, path)
         return await node.host.create_volume(disk.pool, disk.volume_uid, step.size_bytes, path)
+    if isinstance(step, Copy):
+        assert disk.clone is not None
+        return await node.host.copy_volume(
+            disk.pool, disk.volume_uid, step.size_bytes, (disk.clone.pool, disk.clone.volume_uid)
+        )
     assert file is not None
+    return file
+
+
+async def grow(node: Node, order: DomainView, disk: DomainDisk) -> VolumeFile:
+    """Make a disk of the guest in flight larger."""
+    size = disk.size_bytes or 0
+    _check_fits(node, disk, size)
+    await node.host.grow_disk(order.spec.uuid, disk.name, size)
+    file = await node.host.volume(disk.pool, disk.volume_uid)
+    if file is None:
+        raise NotReady(f"disk {disk.name}: the file of volume {disk.volume} is not there", reason="VolumeLost")
     return file
 
 
@@ -72,7 +104,7 @@ def _check_fits(node: Node, disk: DomainDisk, size_bytes: int) -> None:
 def _had_data(node: Node, order: DomainView, disk: DomainDisk) -> bool:
     """Whether the disk's data was ever seen here; without the API that cannot be ruled out."""
     told = {fact.name: fact for fact in order.status.volumes or ()}.get(disk.volume)
-    if not node.orders.primed or (told is not None and told.capacity_bytes is not None):
+    if disk.data == "Seen" or not node.orders.primed or (told is not None and told.capacity_bytes is not None):
         return True
     return must_exist(node.orders.volume(Key(order.meta.key.namespace, disk.volume)), disk.volume_uid)
 

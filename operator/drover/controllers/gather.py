@@ -10,20 +10,22 @@ from drover.controllers.inherit import Heritage, inherit
 from drover.controllers.inherit import key as key_of
 from drover.controllers.links import Token
 from drover.controllers.orphans import estate
+from drover.controllers.pool import ROOMS
 from drover.controllers.watches import ACCELERATOR, MACHINE, NAME, NAMESPACE, PLUG, SKEWED, UID, plug
 from drover.controllers.world import World
 from drover.planning import catalog as catalogs
-from drover.planning import names, volume
+from drover.planning import names, room, volume
 from drover.planning.address import FAMILIES, windows
 from drover.planning.catalog import Catalog, Names
 from drover.planning.conditions import Finding
 from drover.planning.found import Found
+from drover.planning.ledger import Room
 from drover.planning.node import Lost
 from drover.planning.resolve import interfaces
 from drover.planning.seed import named
 from drover.planning.service import finding
 from drover.planning.skew import Skew, summarise
-from drover.planning.view import AddressView, DomainView, MachineView, NetworkView, View, VolumeView, view
+from drover.planning.view import AddressView, DomainView, MachineView, NetworkView, PoolView, View, VolumeView, view
 from drover.runtime.store import Store
 from drover.state.pod import Pod
 from drover.state.resource import Key, Resource
@@ -73,12 +75,14 @@ def tokens(found: Found) -> frozenset[Token]:
     key, spec, catalog = found.machine.meta.key, found.machine.spec, found.catalog
     wanted = _wanted(Heritage(found.machine, found.inherited, found.latest))
     sources = {each.spec.source.image for each in catalog.volumes.values() if each.spec.source}
+    volumes = wanted.volumes | set(catalog.volumes) | _origins(catalog.volumes)
     images = wanted.images | {names.qualified(image, key.namespace) for image in sources if image}
     pairs = {
         "virtualmachineimages": images,
         "storagepools": wanted.pools | {catalog.default_pool, ""},
+        ROOMS: catalog.rooms,
         "virtualnetworks": wanted.networks | {catalog.default_network, ""},
-        "storagevolumes": {f"{key.namespace}/{name}" for name in wanted.volumes},
+        "storagevolumes": {f"{key.namespace}/{name}" for name in volumes},
         "securitygroups": {f"{key.namespace}/{name}" for name in wanted.groups},
         "plugins": {found.inherited.plugin} if found.inherited else (),
         "controllerrevisions": _revisions(found),
@@ -127,13 +131,15 @@ def _catalog(heritage: Heritage, owned: Iterable[VolumeView], world: World) -> C
     wanted = _wanted(heritage)
     known = {each.meta.key.name: each for each in owned}
     volumes = {name: found for name in wanted.volumes if (found := known.get(name) or _volume(world, key, name))}
+    volumes |= {name: found for name in _origins(volumes) if (found := known.get(name) or _volume(world, key, name))}
+    pools = _shared(stores.pools, _pools(wanted, volumes, default_pool))
     networks = _shared(stores.networks, _networks(machine, wanted, default_network))
     namespace = stores.namespaces.get(Key("", key.namespace))
     return Catalog(
         namespace=key.namespace,
         labels=dict(namespace.meta.labels) if namespace else {},
         images=_shared(stores.images, _images(wanted, volumes, key.namespace)),
-        pools=_shared(stores.pools, _pools(wanted, volumes, default_pool)),
+        pools=pools,
         networks=networks,
         volumes=volumes,
         claimed={each.meta.key.name: each for each in _claimed(machine, default_network, world)},
@@ -141,6 +147,7 @@ def _catalog(heritage: Heritage, owned: Iterable[VolumeView], world: World) -> C
         default_pool=default_pool,
         default_network=default_network,
         exhausted=frozenset(name for name, network in networks.items() if _exhausted(network, world)),
+        rooms=_rooms(machine, pools, volumes, world),
         held=dict(_held(machine, volumes, world)),
     )
 
@@ -149,6 +156,23 @@ def _secrets(machine: MachineView, world: World) -> dict[str, str]:
     """Find out which version each Secret has that a machine's seed names, as far as it was looked at."""
     keys = {each.name: Key(machine.meta.key.namespace, each.name) for each in named(machine.spec.cloud_init)}
     return {name: world.secrets[key] for name, key in keys.items() if key in world.secrets}
+
+
+def _rooms(
+    machine: MachineView, pools: Mapping[str, PoolView], volumes: Mapping[str, VolumeView], world: World
+) -> dict[str, Room]:
+    """Find out what is promised in pools that are bounded, for a machine that asks for more there."""
+    key = machine.meta.key
+    bounded = [name for name, pool in pools.items() if pool.spec.overcommit or pool.spec.namespace_limit]
+    if not bounded or not room.is_wanted(key.name, machine.spec, volumes):
+        return {}
+    return {name: world.ledger.room(name, key.namespace) for name in bounded}
+
+
+def _origins(volumes: Mapping[str, VolumeView]) -> set[str]:
+    """Names of the volumes that some of these are still to be copied from."""
+    pending = (each.spec.source for each in volumes.values() if each.spec.source and not each.status.node_name)
+    return {source.volume for source in pending if source.volume}
 
 
 def _endpoints(machine: MachineView, world: World) -> Finding | None:

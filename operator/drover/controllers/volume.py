@@ -10,6 +10,8 @@ from drover.controllers.world import World
 from drover.planning import names
 from drover.planning import volume as planning
 from drover.planning.action import RemoveFinalizer
+from drover.planning.pool import is_shared
+from drover.planning.room import excess
 from drover.planning.view import DomainView, VolumeView, view
 from drover.state.resource import Key
 
@@ -38,7 +40,26 @@ def _domains(volume: VolumeView, world: World) -> list[DomainView]:
 def _seems_gone(volume: VolumeView, world: World) -> bool:
     """Tell whether the node with a volume's data is silent and out of the cluster, as the caches have it."""
     node = volume.status.node_name or ""
+    if _sharers(volume, world):
+        return False
     return node in world.heartbeats.silent and world.stores.nodes.get(Key("", node)) is None
+
+
+def _sharers(volume: VolumeView, world: World) -> list[str]:
+    """Nodes that see a volume's bytes and are heard, if its pool is of those that several nodes see."""
+    pool = world.stores.pools.get(Key("", volume.status.pool or volume.spec.pool or ""))
+    if pool is None or not is_shared(view(pool)):
+        return []
+    told = view(pool).status.nodes or []
+    return sorted(node.name for node in told if node.ready and node.name not in world.heartbeats.silent)
+
+
+def _beyond(volume: VolumeView, world: World) -> str:
+    """Say what a volume asks for beyond what its namespace may have in its pool; empty if it does not."""
+    pool = world.stores.pools.get(Key("", volume.status.pool or volume.spec.pool or ""))
+    if pool is None or view(pool).spec.namespace_limit is None:
+        return ""
+    return excess(volume, view(pool), world.ledger.room(pool.meta.key.name, volume.meta.key.namespace))
 
 
 async def _let_go(volume: VolumeView, world: World) -> float | None:
@@ -57,7 +78,8 @@ async def _let_go(volume: VolumeView, world: World) -> float | None:
 
 async def _report(volume: VolumeView, world: World) -> float | None:
     key, before = volume.meta.key, volume.status
-    status = planning.status(volume, _domains(volume, world), now=world.now())
+    around = planning.Surroundings(_sharers(volume, world), _beyond(volume, world))
+    status = planning.status(volume, _domains(volume, world), around, now=world.now())
     if status == before or (volume.meta.deleting and status.node_name == before.node_name):
         world.patience.forget((VOLUME, key))
         return None

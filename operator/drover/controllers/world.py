@@ -11,6 +11,7 @@ from drover.controllers.tally import Tally
 from drover.controllers.watches import Caches, Stores
 from drover.kube.client import Cluster
 from drover.planning.address import Book
+from drover.planning.ledger import Ledger
 from drover.planning.resolve import Policy
 from drover.planning.times import stamp
 from drover.runtime.settings import ControllerSettings
@@ -29,6 +30,7 @@ class World:
     policy: Policy
     heartbeats: Heartbeats
     book: Book = field(default_factory=Book)
+    ledger: Ledger = field(default_factory=Ledger)
     links: Links = field(default_factory=Links)
     usage: Usage = field(default_factory=Usage)
     tally: Tally = field(default_factory=Tally)

@@ -16,6 +16,7 @@ from drover.hypervisor.states import observed
 from drover.planning import names
 from drover.state.guest import Blueprint, Guest, Record
 from drover.translation import record as records
+from drover.translation.domain.disks import target
 from drover.translation.domain.document import document
 from drover.translation.domain.interfaces import relinked
 
@@ -206,6 +207,17 @@ def set_link(connection: libvirt.virConnect, uuid: str, mac: str, state: LinkSta
     changed = relinked(domain.XMLDesc(), mac, state)
     if changed is not None:
         domain.updateDeviceFlags(changed, _LIVE)
+
+
+def grow_disk(connection: libvirt.virConnect, uuid: str, disk: str, size_bytes: int) -> None:
+    """Make a disk in flight larger."""
+    domain = _ours(connection, uuid)
+    if domain is None or not domain.isActive():
+        return
+    device = target(domain.XMLDesc(), disk)
+    if device and domain.blockInfo(device)[0] < size_bytes:
+        with host_trouble("GrowFailed"):
+            domain.blockResize(device, size_bytes, libvirt.VIR_DOMAIN_BLOCK_RESIZE_BYTES)
 
 
 def hibernate(connection: libvirt.virConnect, uuid: str) -> None:

@@ -26,7 +26,7 @@ from drover.hypervisor.connection import Callbacks, Connection
 from drover.hypervisor.leases import Leases
 from drover.hypervisor.logs import Logs
 from drover.state.guest import Blueprint, Guest, GuestEvent, Record
-from drover.state.host import GuestSample, HostFacts, NetworkFacts, PoolFacts, Reservation, VolumeFile
+from drover.state.host import Export, GuestSample, HostFacts, NetworkFacts, PoolFacts, Reservation, VolumeFile
 
 T = TypeVar("T")
 LOG = logging.getLogger(__name__)
@@ -36,6 +36,8 @@ SAVES = 2
 """Guests whose memory may be saved at once: each takes minutes of a disk."""
 CUTS = 4
 """Guests whose power may be cut at once: a stuck QEMU takes a quarter of a minute."""
+COPIES = 2
+"""Volumes that may be copied or wiped at once: each takes as long as its data are many."""
 AGENT_THREADS = 4
 ASK_SECONDS = 3.0
 """How long to wait until a guest agent has taken a shutdown request, its queue included."""
@@ -64,13 +66,14 @@ class Host:
         self._starts = asyncio.Semaphore(options.starts)
         self._saves = asyncio.Semaphore(SAVES)
         self._cuts = asyncio.Semaphore(CUTS)
+        self._copies = asyncio.Semaphore(COPIES)
         # libvirt refuses the later one of two who define, start or stop the same thing at once.
         self._pools: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
         self._networks: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
         self._facts: HostFacts | None = None
         self._probing = asyncio.Lock()
         callbacks = Callbacks(self._deliver, self._notify)
-        threads = options.starts + SAVES + CUTS + SPARE_THREADS
+        threads = options.starts + SAVES + CUTS + COPIES + SPARE_THREADS
         self._libvirt = Connection(options.uri, threads=threads, callbacks=callbacks)
         # A guest decides how long its agent takes to answer, so those calls must not stand in anybody's way.
         self._guest_agents = Connection(options.uri, threads=AGENT_THREADS)
@@ -221,10 +224,13 @@ class Host:
 
     # --- pools and volumes: `pool` is the StoragePool's name, `uid` the StorageVolume's -----------------------------
 
-    async def ensure_pool(self, pool: str, path: str) -> PoolFacts:
-        """Define, build and activate a pool of the directory; raise `NotReady` when the directory cannot be made."""
+    async def ensure_pool(self, pool: str, path: str, export: Export | None = None) -> PoolFacts:
+        """Define, build and activate a pool of the directory, on which the export is mounted if there is one.
+
+        Raises `NotReady` when the directory cannot be made, or not be mounted on.
+        """
         async with self._pools[pool]:
-            return await self._libvirt.call(storage.ensure, pool, path)
+            return await self._libvirt.call(storage.ensure, pool, path, export)
 
     async def pool(self, pool: str) -> PoolFacts | None:
         """Sizes of an active pool; None when there is none."""
@@ -251,9 +257,31 @@ class Host:
         base = None if image is None else PurePosixPath(image)
         return await self._libvirt.call(volume.create, pool, uid, size_bytes, base)
 
+    async def create_whole_volume(self, pool: str, uid: str, size_bytes: int, image: Path) -> VolumeFile:
+        """Make the volume's file with all that is in the image, which it does not need any more then."""
+        async with self._copies:
+            return await self._libvirt.call(volume.create_whole, pool, uid, size_bytes, PurePosixPath(image))
+
     async def grow_volume(self, pool: str, uid: str, size_bytes: int) -> VolumeFile:
         """Make a volume of a guest that is off larger; never smaller."""
         return await self._libvirt.call(volume.grow, pool, uid, size_bytes)
+
+    async def grow_disk(self, uuid: str, disk: str, size_bytes: int) -> None:
+        """Make a disk of a guest in flight larger, and never smaller; done if there is none of the name."""
+        await self._libvirt.call(guests.grow_disk, uuid, disk, size_bytes)
+
+    async def copy_volume(self, pool: str, uid: str, size_bytes: int, origin: tuple[str, str]) -> VolumeFile:
+        """Make the volume's file as a copy of the one of `origin`, a pool and uid; keep one that is there.
+
+        Raises `NotReady` with reason SourceInUse while a guest has the origin open. Takes as long as copying takes.
+        """
+        async with self._copies:
+            return await self._libvirt.call(volume.copy, pool, uid, size_bytes, origin)
+
+    async def wipe_volume(self, pool: str, uid: str) -> None:
+        """Write zeros over the volume's data; done if it is gone, to be done again if it was not done to its end."""
+        async with self._copies:
+            await self._libvirt.call(volume.wipe, pool, uid)
 
     async def delete_volume(self, pool: str, uid: str) -> None:
         """Delete the volume's data; done if it is gone."""

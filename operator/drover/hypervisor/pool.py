@@ -6,21 +6,21 @@ from pathlib import PurePosixPath
 import libvirt
 from drover.errors import NotReady
 from drover.hypervisor.errors import found, host_trouble
-from drover.state.host import PoolFacts
+from drover.state.host import Export, PoolFacts
 from drover.translation import pool as translation
 from drover.translation import volume
 
 
-def ensure(connection: libvirt.virConnect, pool: str, path: str) -> PoolFacts:
+def ensure(connection: libvirt.virConnect, pool: str, path: str, export: Export | None = None) -> PoolFacts:
     """Make the pool active; one of another directory is defined anew unless volumes are in it."""
     storage = found(connection.storagePoolLookupByName, translation.name(pool))
     if storage is not None and _moved(storage, path):
         _give_up(storage, pool, path)
         storage = None
     if storage is None:
-        storage = connection.storagePoolDefineXML(translation.document(pool, path))
+        storage = connection.storagePoolDefineXML(translation.document(pool, path, export))
     if not storage.isActive():
-        _activate(storage, path)
+        _activate(storage, f"{export.server}:{export.path}" if export else path)
     return _facts(storage, pool)
 
 
@@ -78,13 +78,13 @@ def _holds_volumes(storage: libvirt.virStoragePool) -> bool:
     return any(volume.uid(name) is not None for name in storage.listVolumes())
 
 
-def _activate(storage: libvirt.virStoragePool, path: str) -> None:
+def _activate(storage: libvirt.virStoragePool, what: str) -> None:
     try:
         storage.build()
         storage.create()
     except libvirt.libvirtError as error:
         if not storage.isActive():
-            raise NotReady(f"{path} cannot be used: {error}", reason="PoolUnusable") from error
+            raise NotReady(f"{what} cannot be used: {error}", reason="PoolUnusable") from error
 
 
 def _facts(storage: libvirt.virStoragePool, pool: str) -> PoolFacts:
@@ -107,6 +107,11 @@ def _space(storage: libvirt.virStoragePool, path: str) -> tuple[int, int]:
     return system.f_blocks * system.f_frsize, system.f_bavail * system.f_frsize
 
 
+def directory(storage: libvirt.virStoragePool) -> str:
+    """Where the files of a pool are."""
+    return translation.directory(storage.XMLDesc())
+
+
 def available(storage: libvirt.virStoragePool) -> int:
     """Free room in bytes."""
-    return _space(storage, translation.directory(storage.XMLDesc()))[1]
+    return _space(storage, directory(storage))[1]

@@ -1,16 +1,17 @@
 """Verbs on the disk files of a pool; blocking, see `domain`."""
 
+import errno
 import fcntl
 import os
 import struct
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path, PurePosixPath
 
 import libvirt
 from drover.errors import Busy, NotReady
 from drover.hypervisor.errors import found, host_trouble
-from drover.hypervisor.pool import active, available
+from drover.hypervisor.pool import active, available, directory
 from drover.state.host import VolumeFile
 from drover.translation import volume as translation
 
@@ -21,6 +22,7 @@ OPEN_SECONDS = 5.0
 """How soon to look again whether a volume that is to go is still open."""
 OFD_GETLK = 36
 """F_OFD_GETLK of fcntl.h: asks for locks of open files, which QEMU takes."""
+ZEROS = bytes(4 << 20)
 LOCKED_FROM, LOCKED_BYTES = 100, 200
 """Bytes of a disk file that QEMU locks: one for each thing it does, one for each that nobody else may do."""
 
@@ -48,6 +50,18 @@ def create(
     return _facts(_make(storage, uid, size_bytes, image) if known is None else known)
 
 
+def create_whole(
+    connection: libvirt.virConnect, pool: str, uid: str, size_bytes: int, image: PurePosixPath
+) -> VolumeFile:
+    """Make a volume with all that is in an image, so that it needs no image on whatever node it is used."""
+    storage = active(connection, pool)
+    if _lookup(storage, uid) is None:
+        create(connection, pool, translation.linked(uid), size_bytes, image)
+    made = copy(connection, pool, uid, size_bytes, (pool, translation.linked(uid)))
+    _discard(storage, translation.linked(uid))
+    return made
+
+
 def grow(connection: libvirt.virConnect, pool: str, uid: str, size_bytes: int) -> VolumeFile:
     """Make a volume larger."""
     known = _lookup(active(connection, pool), uid)
@@ -59,10 +73,95 @@ def grow(connection: libvirt.virConnect, pool: str, uid: str, size_bytes: int) -
     return _facts(known)
 
 
+def copy(connection: libvirt.virConnect, pool: str, uid: str, size_bytes: int, origin: tuple[str, str]) -> VolumeFile:
+    """Make a volume as a copy of another one; it gets its name when it is whole."""
+    storage = active(connection, pool)
+    known = _lookup(storage, uid) or _known_to_the_directory(storage, uid)
+    if known is None:
+        _discard(storage, translation.unfinished(uid))
+        made = Path(_copied(storage, translation.unfinished(uid), size_bytes, _origin(connection, origin)).path())
+        with made.open("rb") as file:
+            os.fsync(file.fileno())
+        made.rename(made.with_name(translation.name(uid)))
+        known = _known_to_the_directory(storage, uid)
+    if known is None:
+        raise NotReady(f"the copy {uid} went from pool {pool}", reason="CopyFailed")
+    return _facts(known)
+
+
+def _origin(connection: libvirt.virConnect, origin: tuple[str, str]) -> libvirt.virStorageVol:
+    """Find what is to be copied; not while a guest writes it."""
+    pool, uid = origin
+    known = _lookup(active(connection, pool), uid)
+    if known is None:
+        raise NotReady(f"volume {uid}, which is to be copied, is not in pool {pool} of this node", reason="SourceLost")
+    if is_open(Path(known.path())):
+        raise NotReady("the volume to be copied is in use: its machine is on", reason="SourceInUse", delay=OPEN_SECONDS)
+    return known
+
+
+def _copied(
+    storage: libvirt.virStoragePool, uid: str, size_bytes: int, origin: libvirt.virStorageVol
+) -> libvirt.virStorageVol:
+    size = max(size_bytes, origin.info()[1])
+    with full(storage.name()), host_trouble("CopyFailed"):
+        made = storage.createXMLFrom(translation.document(uid, size, None), origin, 0)
+        if made.info()[1] < size:
+            made.resize(size)
+    return made
+
+
+def _discard(storage: libvirt.virStoragePool, uid: str) -> None:
+    """Delete what was only needed on the way, or is not whole."""
+    left = found(storage.storageVolLookupByName, translation.name(uid))
+    if left is not None:
+        found(left.delete)
+
+
+def wipe(connection: libvirt.virConnect, pool: str, uid: str) -> None:
+    """Write zeros over a volume's data where there are any; `Busy` while a guest has it open."""
+    storage = active(connection, pool)
+    known = found(storage.storageVolLookupByName, translation.name(uid)) or _known_to_the_directory(storage, uid)
+    if known is None:
+        return
+    path = Path(known.path())
+    if is_open(path):
+        raise Busy(f"a guest has volume {uid} open", reason="VolumeOpen", delay=OPEN_SECONDS)
+    with suppress(FileNotFoundError):
+        _zero(path)
+
+
+def _zero(path: Path) -> None:
+    file = os.open(path, os.O_WRONLY | os.O_NOFOLLOW)
+    try:
+        for start, end in _extents(file):
+            for offset in range(start, end, len(ZEROS)):
+                os.pwrite(file, ZEROS[: end - offset], offset)
+        os.fsync(file)
+    finally:
+        os.close(file)
+
+
+def _extents(file: int) -> Iterator[tuple[int, int]]:
+    """Find the parts of a file that are not holes."""
+    end = 0
+    while True:
+        try:
+            start = os.lseek(file, end, os.SEEK_DATA)
+        except OSError as error:
+            if error.errno == errno.ENXIO:
+                return
+            raise
+        end = os.lseek(file, start, os.SEEK_HOLE)
+        yield start, end
+
+
 def delete(connection: libvirt.virConnect, pool: str, uid: str) -> None:
     """Delete a volume's file; `Busy` while a guest has it open, whoever speaks for that guest."""
     storage = active(connection, pool)
     known = found(storage.storageVolLookupByName, translation.name(uid)) or _known_to_the_directory(storage, uid)
+    for left in (translation.unfinished(uid), translation.linked(uid)):
+        _discard(storage, left)
     if known is None:
         return
     if is_open(Path(known.path())):
@@ -88,6 +187,9 @@ def is_open(path: Path) -> bool:
 def _lookup(storage: libvirt.virStoragePool, uid: str) -> libvirt.virStorageVol | None:
     """Find a volume whose file is really there; libvirt's list may be older than the directory."""
     known = found(storage.storageVolLookupByName, translation.name(uid))
+    if known is None and (Path(directory(storage)) / translation.name(uid)).exists():
+        # Another node made it, where several see the same directory, or somebody brought it back.
+        known = _known_to_the_directory(storage, uid)
     return known if known is not None and _capacity(known) else None
 
 

@@ -18,6 +18,8 @@ from drover.kube.client import Cluster
 from drover.state.resource import Body, Key
 
 MANAGER = "drover-lease"
+FRESH = 0.75
+"""Part of a lease's time for which it may be relied on: what is done on the strength of it takes time too."""
 log = logging.getLogger(__name__)
 
 
@@ -119,8 +121,9 @@ class Heartbeat:
     """Shows that this node's agent lives by renewing a lease of its own, which it creates."""
 
     def __init__(self, cluster: Cluster, key: Key, holder: str, *, every: float = 10.0, lease: float = 40.0) -> None:
-        self._cluster = cluster
+        self.cluster = cluster
         self._key = key
+        self._lease = lease
         self._content = {"holderIdentity": holder, "leaseDurationSeconds": int(lease)}
         self._every = every
         self.renewed_at: float | None = None
@@ -129,9 +132,13 @@ class Heartbeat:
     async def beat(self) -> None:
         """Renew once; `Retryable` when that was not possible."""
         asked = time.monotonic()
-        spec = {**self._content, "renewTime": micro_time(self._cluster.now())}
-        await self._cluster.apply(LEASE, self._key, {"spec": spec}, manager=MANAGER)
+        spec = {**self._content, "renewTime": micro_time(self.cluster.now())}
+        await self.cluster.apply(LEASE, self._key, {"spec": spec}, manager=MANAGER)
         self.renewed_at = asked
+
+    def is_fresh(self) -> bool:
+        """Tell whether the last renewal is so young that nobody can take us for lost yet."""
+        return self.renewed_at is not None and time.monotonic() - self.renewed_at < self._lease * FRESH
 
     async def run(self, stop: asyncio.Event) -> None:
         """Renew until `stop`; trouble is logged and tried again sooner than the next renewal is due."""

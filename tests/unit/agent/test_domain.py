@@ -284,17 +284,6 @@ async def test_a_machine_waits_for_its_image_and_is_woken(world: World) -> None:
     assert world.fetched == ["http://web/debian.img"]
 
 
-async def test_a_disk_that_was_made_larger_grows_at_the_next_start(world: World) -> None:
-    await running(world)
-    world.order(disks=[{**world.told.spec.disks[0].model_dump(by_alias=True, exclude_none=True), "sizeBytes": 2 << 30}])
-    await world.reconcile()
-    assert "grow_volume" not in world.host.calls
-
-    world.host.befall(UUID, "Off", "Shutdown")
-    await world.reconcile()
-    assert world.host.files["default", "vol-1"].capacity_bytes == 2 << 30
-
-
 async def test_libvirt_that_does_not_answer_changes_nothing(world: World) -> None:
     await running(world)
     world.host.connected = False

@@ -95,6 +95,17 @@ async def test_what_some_nodes_have_is_made_when_a_machine_needs_it(world: World
     assert await pool.reconcile(world.node, Key("", "fast")) == 60.0
 
 
+async def test_what_a_server_lends_is_mounted_in_a_folder_of_the_agents_own(world: World) -> None:
+    files = Key("", "files")
+    world.put(POOL, files, {"spec": {"type": "NFS", "nfs": {"server": "s", "path": "/export"}}})
+
+    await pool.reconcile(world.node, files)
+
+    assert "ensure_pool of s:/export" in world.host.calls
+    assert world.host.pools["files"].path == str(world.folder / "mounts" / "files")
+    assert pool.is_shared(world.node, "files")
+
+
 async def test_what_is_gone_is_taken_down(world: World) -> None:
     await test_what_every_node_has_is_made_beforehand(world)
     for kind in (POOL, NETWORK):

@@ -101,6 +101,7 @@ class World:
     secrets: Mapping[SecretKey, bytes] | OperatorError = field(default_factory=dict)
     """What the node API answers."""
     primed: bool = True
+    in_touch: bool = True
 
     def __post_init__(self) -> None:
         self.bell = asyncio.Event()
@@ -147,6 +148,7 @@ class World:
             shared=SharedThings(_nothing),
             wires=wires,
             cabling=Cabling(host, wires, orders, survey, self.woken.append, ADDRESS),
+            in_touch=lambda: self.in_touch,
             changed=_nothing,
         )
 

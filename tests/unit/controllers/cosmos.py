@@ -121,6 +121,8 @@ class Cosmos:
 
     chance: Random
     etcd: Etcd = field(default_factory=Etcd)
+    access: str = "NodeLocal"
+    """Who sees the bytes of a disk."""
     uids: list[str] = field(default_factory=list)
     """Machines there ever were."""
 
@@ -141,8 +143,9 @@ class Cosmos:
             await self.client.create(kinds.NODE, {"metadata": {"name": node}})
             body = {"metadata": {"name": node}, "spec": {}, "status": {"bootID": node}}
             await self.client.create(kinds.HYPERVISOR, body)
-        pool = {"type": "Directory", "directory": {"path": "/pool"}, "default": True}
-        await self.client.create(kinds.POOL, {"metadata": {"name": "default"}, "spec": pool})
+        pool = {"type": "Directory", "directory": {"path": "/pool"}, "default": True, "access": self.access}
+        seen = {"nodes": [{"name": node, "ready": True} for node in NODES]}
+        await self.client.create(kinds.POOL, {"metadata": {"name": "default"}, "spec": pool, "status": seen})
         subnet = {"name": "v4", "cidr": "10.20.0.0/28", "gateway": "10.20.0.1"}
         network = {"type": "NAT", "default": True, "subnets": [subnet]}
         await self.client.create(kinds.NETWORK, {"metadata": {"name": "default"}, "spec": network})

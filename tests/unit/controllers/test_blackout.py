@@ -122,8 +122,8 @@ stories = st.lists(st.tuples(st.sampled_from(STEPS), st.integers(0, 12)), min_si
 patient = settings(deadline=None, max_examples=200, suppress_health_check=[HealthCheck.too_slow])
 
 
-async def _live(seed: int, steps: list[tuple[Step, int]], spec: dict[str, Any]) -> Blackout:
-    cosmos = Blackout(Random(seed))
+async def _live(seed: int, steps: list[tuple[Step, int]], spec: dict[str, Any], access: str) -> Blackout:
+    cosmos = Blackout(Random(seed), access=access)
     await cosmos.furnish()
     await cosmos.create(interfaces=[], **spec)
     await cosmos.progress(0)
@@ -136,17 +136,24 @@ async def _live(seed: int, steps: list[tuple[Step, int]], spec: dict[str, Any]) 
     return cosmos
 
 
-@pytest.mark.parametrize("disks", [[], DISK], ids=["no disk", "a disk on its node"])
+@pytest.mark.parametrize(
+    ("disks", "access"),
+    [
+        pytest.param([], "NodeLocal", id="no disk"),
+        pytest.param(DISK, "NodeLocal", id="a disk on its node"),
+        pytest.param(DISK, "Shared", id="a disk that every node sees"),
+    ],
+)
 @patient
 @given(seed=st.integers(0, 1 << 16), steps=stories, policy=st.sampled_from(["Always", "Never"]))
 def test_never_two_guests_and_nothing_lost_whatever_is_off(
-    disks: list[Any], seed: int, steps: list[tuple[Step, int]], policy: str
+    disks: list[Any], access: str, seed: int, steps: list[tuple[Step, int]], policy: str
 ) -> None:
-    asyncio.run(_never_two(seed, steps, {"restartPolicy": policy, "disks": disks}))
+    asyncio.run(_never_two(seed, steps, {"restartPolicy": policy, "disks": disks}, access))
 
 
-async def _never_two(seed: int, steps: list[tuple[Step, int]], spec: dict[str, Any]) -> None:
-    cosmos = await _live(seed, steps, spec)
+async def _never_two(seed: int, steps: list[tuple[Step, int]], spec: dict[str, Any], access: str) -> None:
+    cosmos = await _live(seed, steps, spec, access)
     machine = cosmos.machine()
     assert machine is not None
     assert cosmos.agents.discarded == []
@@ -159,3 +166,32 @@ async def _never_two(seed: int, steps: list[tuple[Step, int]], spec: dict[str, A
         assert wanted == "Hibernated" or spec["restartPolicy"] == "Never"
     else:
         assert (running, status["phase"]) == ([status["nodeName"]], wanted)
+
+
+@pytest.mark.parametrize(("access", "moves"), [("Shared", True), ("NodeLocal", False)])
+def test_a_machine_whose_disk_every_node_sees_starts_elsewhere_only_when_its_node_is_said_to_be_off(
+    access: str, *, moves: bool
+) -> None:
+    asyncio.run(_lose_the_node(access, moves=moves))
+
+
+async def _lose_the_node(access: str, *, moves: bool) -> None:
+    cosmos = Blackout(Random(0), access=access)
+    await cosmos.furnish()
+    await cosmos.create(interfaces=[], restartPolicy="Always", disks=DISK)
+    await cosmos.progress(0)
+    (node,) = cosmos.agents.on(cosmos.uids[0])
+    cosmos.partition(node)
+    cosmos.suspect(0, node)
+    await cosmos.progress(0)
+    assert cosmos.agents.on(cosmos.uids[0]) == [node], "silence alone starts nothing"
+
+    cosmos.power_off(node)
+    cosmos.annotate_node(node, cosmos._boot(node))
+    cosmos.controllers[0].caches.hear()
+    cosmos.suspect(0, node)
+    await cosmos.progress(0)
+    await cosmos.progress(0)
+    other = ({"n1", "n2"} - {node}).pop()
+    assert cosmos.agents.on(cosmos.uids[0]) == ([other] if moves else [])
+    cosmos.check()

@@ -1,0 +1,193 @@
+"""Disks of a guest: grown while it is on, copied from others, and never made anew."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tests.support.domains import DISK
+from tests.unit.agent.world import KEY, POOL_SPEC, UUID, World
+
+from drover.agent import volume
+from drover.api.kinds import DOMAIN, POOL, VOLUME
+from drover.errors import NotReady
+from drover.state.host import VolumeFile
+from drover.state.resource import Key
+
+DEFAULT = Key("", "default")
+VOLUME_KEY = Key("shop", "web.root")
+CLONE = {"volume": "template", "volumeUid": "vol-0", "pool": "default"}
+FILE = VolumeFile("/pool/vol-1.qcow2", 1 << 30, 1 << 20)
+
+
+@pytest.fixture
+def world(tmp_path: Path) -> World:
+    return World(tmp_path)
+
+
+async def running(world: World, **spec: Any) -> World:
+    world.order(**spec)
+    await world.reconcile()
+    return world
+
+
+def enlarge(world: World, size: int) -> None:
+    """Order the machine's disk to be larger."""
+    disk = world.told.spec.disks[0].model_dump(by_alias=True, exclude_none=True)
+    world.order(disks=[{**disk, "sizeBytes": size}])
+
+
+async def test_a_disk_grows_under_a_guest_in_flight_and_that_is_told(world: World) -> None:
+    await running(world)
+    enlarge(world, 2 << 30)
+
+    await world.reconcile()
+
+    assert world.host.grown == {(UUID, "root"): 2 << 30}
+    assert [fact.capacity_bytes for fact in world.told.status.volumes or ()] == [2 << 30]
+    assert world.told.status.live is not None
+    assert world.told.status.live.disks == ["root web.root 2147483648"]
+    world.host.grown.clear()
+    await world.reconcile()
+    assert world.host.grown == {}
+
+
+async def test_a_disk_that_was_made_larger_while_the_guest_was_off_grows_at_the_next_start(world: World) -> None:
+    await running(world)
+    world.host.befall(UUID, "Off", "Shutdown")
+    enlarge(world, 2 << 30)
+
+    await world.reconcile()
+
+    assert world.host.files["default", "vol-1"].capacity_bytes == 2 << 30
+
+
+async def test_a_disk_that_its_pool_could_never_hold_is_refused_to_a_guest_in_flight(world: World) -> None:
+    await running(world)
+    enlarge(world, 900 << 30)
+
+    with pytest.raises(NotReady):
+        await world.reconcile()
+
+    world.pass_time(2)
+    with pytest.raises(NotReady):
+        await world.reconcile()
+    assert world.condition("VolumesReady") == ("False", "PoolFull")
+
+
+async def test_a_file_that_went_while_its_disk_grew_is_told_as_lost(world: World) -> None:
+    await running(world)
+    enlarge(world, 2 << 30)
+    world.host.files.clear()
+
+    with pytest.raises(NotReady, match="is not there"):
+        await world.reconcile()
+
+
+async def test_a_disk_is_copied_from_another_volume(world: World) -> None:
+    world.host.files["default", "vol-0"] = VolumeFile("/pool/vol-0", 1 << 30, 1 << 20)
+    world.order(disks=[DISK | {"clone": CLONE}])
+
+    await world.reconcile()
+
+    assert "copy_volume from default/vol-0" in world.host.calls
+    assert world.told.status.state == "Running"
+
+
+async def test_a_disk_that_other_nodes_see_needs_no_image_there(world: World) -> None:
+    world.put(POOL, DEFAULT, {"spec": {**POOL_SPEC, "access": "Shared"}})
+    world.order(disks=[DISK | {"image": {"image": "shop/debian", "source": {"url": "http://web/debian.img"}}}])
+    with pytest.raises(NotReady, match="the node fetches"):
+        await world.reconcile()
+    await world.bell.wait()
+
+    await world.reconcile()
+
+    assert "create_whole_volume from abc.qcow2" in world.host.calls
+    assert world.told.status.state == "Running"
+
+
+async def test_data_that_another_node_had_is_never_made_anew(world: World) -> None:
+    world.order(disks=[DISK | {"data": "Seen"}])
+
+    with pytest.raises(NotReady, match="it is not made anew"):
+        await world.reconcile()
+
+    assert "create_volume" not in world.host.calls
+
+
+async def test_a_guest_whose_data_another_node_may_use_starts_only_while_the_api_server_answers(world: World) -> None:
+    world.put(POOL, DEFAULT, {"spec": {**POOL_SPEC, "access": "Shared"}})
+    await running(world)
+    world.host.befall(UUID, "Off", "Failed")
+    world.in_touch, starts = False, world.host.calls.count("launch")
+
+    world.pass_time(20)
+    again = await world.reconcile()
+
+    assert (world.host.calls.count("launch"), again) == (starts, 5.0)
+    assert world.told.status.reason == "WaitingForAPI"
+    world.in_touch = True
+    await world.reconcile()
+    assert world.host.calls.count("launch") == starts + 1
+
+
+async def test_a_guest_with_data_of_its_own_node_is_restarted_without_the_api_server(world: World) -> None:
+    await running(world)
+    world.host.befall(UUID, "Off", "Failed")
+    world.in_touch, starts = False, world.host.calls.count("launch")
+
+    world.pass_time(20)
+    await world.reconcile()
+
+    assert world.host.calls.count("launch") == starts + 1
+
+
+@pytest.mark.parametrize(("access", "left"), [("NodeLocal", 0), ("Shared", 1)])
+async def test_what_was_begun_here_and_made_elsewhere_since_is_cleared_away(
+    world: World, access: str, left: int
+) -> None:
+    world.put(POOL, DEFAULT, {"spec": {**POOL_SPEC, "access": access}})
+    await running(world)
+    world.bind(nodeName="n2", capacity="1Gi")
+    world.delete(DOMAIN, KEY)
+    world.host.listens = True
+
+    for _ in range(3):
+        await world.reconcile()
+
+    assert ((DOMAIN, KEY) in world.etcd.objects, len(world.host.files)) == (False, left)
+
+
+# --- volumes that are to go -------------------------------------------------------------------------------------------
+
+
+def to_go(world: World, **spec: Any) -> World:
+    """Have the data of a volume here that somebody deletes."""
+    world.host.files["default", "vol-1"] = FILE
+    world.bind(capacity="1Gi")
+    found = world.etcd.objects[VOLUME, VOLUME_KEY]
+    world.put(VOLUME, VOLUME_KEY, {**found, "spec": {"pool": "default", **spec}})
+    world.delete(VOLUME, VOLUME_KEY)
+    return world
+
+
+@pytest.mark.parametrize("wipe", ["Enabled", "Disabled"])
+async def test_a_volume_is_overwritten_before_it_is_deleted_if_it_says_so(world: World, wipe: str) -> None:
+    await volume.reconcile(to_go(world, wipe=wipe).node, VOLUME_KEY)
+
+    verbs = [verb for verb in world.host.calls if verb in {"wipe_volume", "delete_volume"}]
+    assert verbs == ["wipe_volume", "delete_volume"][wipe == "Disabled" :]
+    assert world.host.files == {}
+
+
+async def test_data_that_several_nodes_see_stays_while_a_machine_elsewhere_has_it(world: World) -> None:
+    world.put(POOL, DEFAULT, {"spec": {**POOL_SPEC, "access": "Shared"}})
+    world.order(nodeName="n2")
+    assert world.node.orders.domain(KEY) is None, "this node does not hear of it"
+
+    with pytest.raises(NotReady, match="used on another node"):
+        await volume.reconcile(to_go(world).node, VOLUME_KEY)
+
+    world.etcd.drop(DOMAIN, KEY)
+    await volume.reconcile(world.node, VOLUME_KEY)
+    assert world.host.files == {}
