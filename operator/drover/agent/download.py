@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from drover.agent.fetch.order import Order, Result
-from drover.agent.workers import Fetcher, Wanted, run_child
+from drover.agent.workers import Fetcher, Told, Wanted, run_child
 from drover.errors import Retryable
 from drover.runtime.settings import AgentSettings
 
@@ -14,26 +14,38 @@ from drover.runtime.settings import AgentSettings
 def make_fetcher(settings: AgentSettings) -> Fetcher:
     """Make the function that fetches."""
 
-    async def fetch(wanted: Wanted, folder: Path) -> Result:
-        told: dict[str, Any] = {}
+    async def fetch(wanted: Wanted, folder: Path, progress: Told) -> Result:
+        last: dict[str, Any] = {}
+
+        def told(line: dict[str, Any]) -> None:
+            last.update(line)
+            if "progress" in line:
+                progress(line["progress"]["stage"], _percent(line["progress"]))
+
         order = _order(wanted, folder, settings).to_json()
         try:
             async with asyncio.timeout(settings.image_timeout_seconds):
-                code = await run_child(("fetch",), order, told.update)
+                code = await run_child(("fetch",), order, told)
         except TimeoutError as error:
             raise Retryable(f"{wanted.image}: the download takes too long", reason="FetchTimeout") from error
-        return _outcome(told, code, wanted)
+        return _outcome(last, code, wanted)
 
     return fetch
+
+
+def _percent(progress: Mapping[str, Any]) -> int | None:
+    total = progress["total"]
+    return min(100, progress["done"] * 100 // total) if total else None
 
 
 def _order(wanted: Wanted, folder: Path, settings: AgentSettings) -> Order:
     return Order(
         url=wanted.artifact.url,
         directory=folder,
-        disk=wanted.disk,
+        kind=wanted.kind,
         checksum=wanted.artifact.checksum or "",
         hosts=settings.image_hosts,
+        maximum_bytes=settings.image_maximum_bytes,
         stall_seconds=settings.image_stall_seconds,
         least_rate=settings.image_least_rate,
     )

@@ -8,11 +8,12 @@ import asyncio
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 import structlog
 
-from drover.agent.fetch.order import Result
+from drover.agent.fetch.order import Result, Stage
 from drover.agent.stock import Stock
 from drover.agent.workers import Fetcher, Wanted
 from drover.api.domain import Artifact
@@ -32,6 +33,10 @@ WAIT_SECONDS = 60.0
 """Who waits for a download is woken when it ends, and looks again after so long in any case."""
 STALE_SECONDS = 30.0
 """A new try that has lasted so long does better than the last one."""
+SHOWN_SECONDS = 10.0
+"""How far a fetch is, is told that often: each time somebody writes it down."""
+FIRST_SHOWN_SECONDS = 2.0
+"""A fetch that is done by then is not told of."""
 Identity = tuple[str, str, bool]
 
 
@@ -50,6 +55,9 @@ class Attempt:
     error: OperatorError | None = None
     """Why the last try failed; kept while the next one is under way."""
     again_at: float = 0.0
+    shown: tuple[Stage, int | None] | None = None
+    """How far it is, as it is told; None while it is not worth telling."""
+    shown_at: float = 0.0
 
 
 class Images:
@@ -95,9 +103,11 @@ class Images:
         """What is reported of the cache: of each address what it gave last, and why it does not give what is wanted."""
         told = {held.url: held.told for held in self._stock}
         for attempt in self._attempts.values():
+            url = attempt.wanted.artifact.url
             if attempt.error is not None:
-                url = attempt.wanted.artifact.url
                 told[url] = _failing(told.get(url), attempt.wanted, attempt.error)
+            if attempt.shown is not None:
+                told[url] = _under_way(told.get(url), attempt.wanted, *attempt.shown)
         return pick_images(told.values())
 
     def want(self, key: Key, files: Iterable[Wanted]) -> None:
@@ -143,6 +153,7 @@ class Images:
         now = self._clock()
         if attempt.task is None and now >= attempt.again_at:
             attempt.begun_at = now
+            attempt.shown_at = now + FIRST_SHOWN_SECONDS - SHOWN_SECONDS
             attempt.task = asyncio.create_task(self._fetch_one(attempt), name=f"fetch {wanted.image}")
         left = (attempt.begun_at + STALE_SECONDS if attempt.task else attempt.again_at) - now
         if attempt.error is None or left <= 0:
@@ -152,7 +163,7 @@ class Images:
     async def _fetch_one(self, attempt: Attempt) -> None:
         identity = attempt.wanted.identity
         try:
-            self._stock.keep(attempt.wanted, await self._in_turns(attempt.wanted))
+            self._stock.keep(attempt.wanted, await self._in_turns(attempt))
         except OperatorError as error:
             self._failed(attempt, error)
         except Exception as error:
@@ -163,7 +174,15 @@ class Images:
             del self._attempts[identity]
         finally:
             attempt.task = None
+            attempt.shown = None
             self._ended(attempt)
+
+    def _show(self, attempt: Attempt, stage: Stage, percent: int | None) -> None:
+        """Have it told how far a fetch is, unless that was told a moment ago."""
+        now = self._clock()
+        if now - attempt.shown_at >= SHOWN_SECONDS and attempt.shown != (stage, percent):
+            attempt.shown, attempt.shown_at = (stage, percent), now
+            self._changed()
 
     def _ended(self, attempt: Attempt) -> None:
         """Tell everybody that a try has ended, however it did."""
@@ -175,7 +194,7 @@ class Images:
         for key in waiting:
             self._wake(key)
 
-    async def _in_turns(self, wanted: Wanted) -> Result:
+    async def _in_turns(self, attempt: Attempt) -> Result:
         """Fetch; a long one lets those go first that wait, and goes on where it stopped when it has a slot again."""
         turn = self._turn
         while True:
@@ -185,15 +204,16 @@ class Images:
             finally:
                 self._in_line -= 1
             try:
-                if (fetched := await self._one_turn(wanted, turn)) is not None:
+                if (fetched := await self._one_turn(attempt, turn)) is not None:
                     return fetched
             finally:
                 self._slots.release()
             turn *= 2
 
-    async def _one_turn(self, wanted: Wanted, seconds: float) -> Result | None:
+    async def _one_turn(self, attempt: Attempt, seconds: float) -> Result | None:
         """Fetch for so long, and on while nobody waits; None when it was stopped for others."""
-        task = asyncio.ensure_future(self._fetch(wanted, self._stock.folder))
+        wanted = attempt.wanted
+        task = asyncio.ensure_future(self._fetch(wanted, self._stock.folder, partial(self._show, attempt)))
         try:
             while True:
                 done, _ = await asyncio.wait({task}, timeout=seconds)
@@ -211,6 +231,11 @@ class Images:
         attempt.error = error
         attempt.again_at = self._clock() + RETRIES.delay(attempt.failures)
         log.warning("fetch failed", image=attempt.wanted.image, reason=error.reason, message=str(error))
+
+
+def _under_way(held: HeldImage | None, wanted: Wanted, stage: Stage, percent: int | None) -> HeldImage:
+    found = held or HeldImage(image=wanted.image, url=wanted.artifact.url)
+    return found.model_copy(update={"stage": stage, "percent": percent})
 
 
 def _failing(held: HeldImage | None, wanted: Wanted, error: OperatorError) -> HeldImage:

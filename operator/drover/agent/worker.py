@@ -10,15 +10,17 @@ import json
 import resource
 import signal
 import sys
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
 from drover.agent.fetch.disk import die_with_parent
-from drover.agent.fetch.order import Order, Trouble, from_json
+from drover.agent.fetch.order import Order, Stage, Trouble, from_json
 from drover.agent.fetch.process import fetch
 
 FAILED = 1
+PROGRESS_SECONDS = 1.0
 ADDRESS_SPACE_BYTES = 4 << 30
 """What work on files that nobody vouches for may take of memory."""
 
@@ -45,7 +47,7 @@ def _parser() -> argparse.ArgumentParser:
 
 
 async def _run(order: Order) -> int:
-    task = asyncio.create_task(fetch(order, _progress))
+    task = asyncio.create_task(fetch(order, Reporter().tell))
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
     try:
         _tell({"result": asdict(await task)})
@@ -57,8 +59,20 @@ async def _run(order: Order) -> int:
     return 0
 
 
-def _progress(done: int, total: int | None) -> None:
-    _tell({"progress": {"bytesDone": done, "bytesTotal": total}})
+class Reporter:
+    """Tells how far the work is, not more often than anybody could read it."""
+
+    def __init__(self) -> None:
+        self._stage = ""
+        self._told_at = 0.0
+
+    def tell(self, stage: Stage, done: int, total: int | None) -> None:
+        """Tell it, unless the last word of this stage was a moment ago."""
+        now = time.monotonic()
+        if stage == self._stage and now - self._told_at < PROGRESS_SECONDS and done != total:
+            return
+        self._stage, self._told_at = stage, now
+        _tell({"progress": {"stage": stage, "done": done, "total": total}})
 
 
 def _tell(line: Mapping[str, Any]) -> None:

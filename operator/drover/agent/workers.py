@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from drover.agent.fetch.order import Result
+from drover.agent.fetch.order import Kind, Result, Stage
 from drover.api.domain import Artifact
 
 LINE_LIMIT = 64 * 1024
@@ -28,7 +28,14 @@ class Wanted:
     """namespace/name of the VirtualMachineImage."""
     artifact: Artifact
     disk: bool
-    """A disk is kept as qcow2, a kernel as it is."""
+    """A disk is kept as qcow2; a kernel and an ISO as they are."""
+
+    @property
+    def kind(self) -> Kind:
+        """What is done with the file."""
+        if self.artifact.type is not None:
+            return self.artifact.type
+        return "Disk" if self.disk else "File"
 
     @property
     def identity(self) -> tuple[str, str, bool]:
@@ -36,7 +43,9 @@ class Wanted:
         return (self.artifact.url, self.artifact.checksum or "", self.disk)
 
 
-Fetcher = Callable[[Wanted, Path], Awaitable[Result]]
+Told = Callable[[Stage, int | None], None]
+"""Told how far a fetch is: its stage, and how much of that is done in percent, if that is known."""
+Fetcher = Callable[[Wanted, Path, Told], Awaitable[Result]]
 """Fetches a file into a folder; raises `Retryable` with the reason when it cannot."""
 
 

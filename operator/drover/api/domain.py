@@ -37,6 +37,8 @@ class Artifact(Model):
     """Where to fetch it, by http or https."""
     checksum: Annotated[str, Field(max_length=160)] | None = None
     """sha256:… or sha512:… that it must have."""
+    type: Literal["ISO"] | None = None
+    """ISO: the image of a CD, kept as it is; absent: a disk or a kernel, by where it is named."""
 
 
 class MachineRef(Model):

@@ -42,7 +42,7 @@ class HeldImage(Model):
     download_size: int | None = None
     """Bytes of the file as fetched."""
     format: Word = ""
-    """qcow2 or raw, of a disk."""
+    """What a disk was as fetched and unpacked: qcow2, raw, vmdk, vhdx or vdi."""
     virtual_size: int | None = None
     """Bytes a guest sees, of a disk."""
     wanted: Word = ""
@@ -51,6 +51,10 @@ class HeldImage(Model):
     """Why it could not be fetched at the last try, in one word; empty when nothing is amiss."""
     message: Prose = ""
     """The same for people."""
+    stage: Literal["Downloading", "Unpacking", "Converting"] | None = None
+    """What is being done to have it, while that takes its time."""
+    percent: int | None = None
+    """How much of the stage is done; absent when nobody knows."""
 
 
 class Capacity(Model):

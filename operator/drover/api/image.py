@@ -1,10 +1,10 @@
-"""VirtualMachineImage: a disk or a kernel that machines start from; each node that needs one fetches it once."""
+"""VirtualMachineImage: a disk, an ISO or a kernel that machines start from; each node that needs one fetches it once."""
 
 from typing import Annotated, Literal
 
 from pydantic import ConfigDict, Field
 
-from drover.api.base import Conditions, Link, Model, Users, Word, rule, rules, told, unchanged
+from drover.api.base import Conditions, Link, Model, Users, Word, keyed, rule, rules, told, unchanged
 from drover.api.sharing import AllowedNamespaces
 
 CHECKSUM = r"^(sha256:[0-9a-f]{64}|sha512:[0-9a-f]{128})$"
@@ -60,7 +60,8 @@ class VirtualMachineImageSpec(Model):
 
     model_config = ConfigDict(
         json_schema_extra=rules(
-            rule("self.type != 'Disk' || has(self.source)", "source is required with type Disk"),
+            rule("self.type == 'Kernel' || has(self.source)", "source is required with type Disk and ISO"),
+            rule("self.type != 'ISO' || !has(self.kernel)", "type ISO has no kernel"),
             rule("self.type != 'Kernel' || has(self.kernel)", "kernel is required with type Kernel"),
             rule(
                 "self.type != 'Kernel' || !has(self.source)", "type Kernel takes its files from kernel, not from source"
@@ -73,12 +74,13 @@ class VirtualMachineImageSpec(Model):
         )
     )
 
-    type: Literal["Disk", "Kernel"]
-    """Disk: a disk image (qcow2 or raw); Kernel: a kernel and its initial RAM disk."""
+    type: Literal["Disk", "ISO", "Kernel"]
+    """Disk: a disk image (qcow2, raw, VMDK, VHDX or VDI, also packed by gzip, xz or zstd), kept as qcow2; ISO: the image
+    of a CD or DVD, also packed, kept as it is; Kernel: a kernel and its initial RAM disk."""
     source: ImageSource | None = None
-    """Where the disk comes from."""
+    """Where the disk or the ISO comes from."""
     checksum: Checksum | None = None
-    """sha256:… or sha512:… of the disk file; without one the first digest seen is recorded and all nodes must match it."""
+    """sha256:… or sha512:… of the file as it is fetched, so of an archive the archive's; without one the first digest seen is recorded and all nodes must match it."""
     kernel: ImageKernel | None = None
     """Type Kernel: the whole image. On a Disk image: boot it directly, without a boot loader."""
     allowed_namespaces: AllowedNamespaces | None = None
@@ -94,6 +96,17 @@ class ImageFile(Model):
     """sha256:… of the file as fetched; every node must find the same."""
 
 
+class ImageFetch(Model):
+    """A node that fetches the image."""
+
+    node_name: Word
+    """Which node."""
+    stage: Literal["Downloading", "Unpacking", "Converting"]
+    """What it is at."""
+    percent: int | None = None
+    """How much of the stage is done; absent when nobody knows."""
+
+
 class VirtualMachineImageStatus(Model):
     """What was observed of the image."""
 
@@ -103,17 +116,19 @@ class VirtualMachineImageStatus(Model):
     """Verified: what came is what the spec and the other nodes say; Ready: a node holds it, and none fails to get it.
     Both are Unknown until a machine first needs it."""
     digest: Word | None = None
-    """sha256:… of its disk, else of its kernel, as fetched."""
+    """sha256:… of its disk or ISO, else of its kernel, as fetched."""
     files: Annotated[list[ImageFile], Field(max_length=3)] | None = None
     """Its files and their digests."""
     format: Word | None = None
-    """Format of the disk as fetched: qcow2 or raw."""
+    """Format of the disk as fetched and unpacked: qcow2, raw, vmdk, vhdx or vdi; an ISO is raw."""
     virtual_size: Word | None = None
     """Size of the disk a guest sees."""
     download_size: Word | None = None
     """Bytes of all its files as fetched."""
     nodes: int | None = None
     """Nodes that hold it."""
+    fetching: Annotated[list[ImageFetch], Field(max_length=10, json_schema_extra=keyed("nodeName"))] | None = None
+    """Nodes that are at it, the first ten; those that are done in a moment are not told of."""
     in_use_count: int | None = None
     """Machines whose spec names it."""
     in_use_by: Users | None = None

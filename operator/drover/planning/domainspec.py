@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Literal
 
 from drover.api.domain import (
     Artifact,
@@ -173,4 +174,5 @@ def _artifact(source: ImageSource, checksum: str | None, image: ImageView, known
     if checksum is None and url in known:
         return known[url]
     recorded = {file.url: file.digest for file in image.status.files or []}
-    return Artifact(url=url, checksum=checksum or recorded.get(url))
+    kind: Literal["ISO"] | None = "ISO" if image.spec.type == "ISO" else None
+    return Artifact(url=url, checksum=checksum or recorded.get(url), type=kind)

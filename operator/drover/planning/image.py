@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from drover.api.hypervisor import HeldImage
-from drover.api.image import ImageFile, VirtualMachineImageSpec, VirtualMachineImageStatus
+from drover.api.image import ImageFetch, ImageFile, VirtualMachineImageSpec, VirtualMachineImageStatus
 from drover.planning import quantity
 from drover.planning.conditions import Finding, stamp
 from drover.planning.use import NOBODY, Use
@@ -14,6 +14,8 @@ Held = Mapping[str, HeldImage]
 """Files in a node's cache, by URL."""
 CONTENT = frozenset({"ChecksumMismatch", "HasBackingFile", "HasDataFile", "UnknownFormat", "TooLarge"})
 """Reasons of a failed fetch that lie in the file itself."""
+FETCHING = 10
+"""Nodes that are told of while they fetch an image."""
 NOT_NEEDED = "no node holds it; the first machine that needs it has it fetched"
 
 
@@ -27,6 +29,8 @@ class Seen:
     """Nodes that found other content."""
     failing: tuple[tuple[str, HeldImage], ...]
     """Nodes that cannot get one of them, and which."""
+    fetching: tuple[ImageFetch, ...] = ()
+    """Nodes that are at it."""
 
 
 def files(spec: VirtualMachineImageSpec) -> dict[str, str]:
@@ -61,6 +65,7 @@ def status(
         virtual_size=quantity.binary(disk.virtual_size) if disk and disk.virtual_size else before.virtual_size,
         download_size=_size(wanted, whole) or before.download_size,
         nodes=len(seen.holding),
+        fetching=list(seen.fetching[:FETCHING]) or None,
         in_use_count=use.count,
         in_use_by=use.told,
     )
@@ -81,7 +86,14 @@ def _seen(
         tuple(node for node, held in nodes.items() if node not in differing and all(url in held for url in wanted)),
         differing,
         tuple((node, each) for node, held in reports.items() for each in held if _fails(each, wanted, recorded)),
+        tuple(found for node, held in reports.items() if (found := _fetching(node, held, wanted))),
     )
+
+
+def _fetching(node: str, held: Sequence[HeldImage], wanted: Mapping[str, str]) -> ImageFetch | None:
+    """What a node is at; of several files the first."""
+    under_way = ((each.stage, each.percent) for each in held if each.url in wanted)
+    return next((ImageFetch(node_name=node, stage=stage, percent=done) for stage, done in under_way if stage), None)
 
 
 def _fails(report: HeldImage, wanted: Mapping[str, str], recorded: Mapping[str, str]) -> bool:
@@ -145,4 +157,6 @@ def _ready(seen: Seen) -> Finding:
     if seen.holding:
         count = len(seen.holding)
         return Finding("Ready", "True", "Held", f"{count} nodes hold it" if count > 1 else "a node holds it")
+    if seen.fetching:
+        return Finding("Ready", "Unknown", "Fetching", f"{seen.fetching[0].node_name} fetches it")
     return Finding("Ready", "Unknown", "NotNeeded", NOT_NEEDED)

@@ -117,6 +117,8 @@ def _image(user: str, name: str, catalog: Catalog, *, kernel: bool) -> Iterator[
         yield "InvalidSpec", f"{user}: VirtualMachineImage {name} holds no kernel"
     elif not kernel and image.spec.source is None:
         yield "InvalidSpec", f"{user}: VirtualMachineImage {name} is of type {image.spec.type} and holds no disk"
+    elif not kernel and image.spec.type == "ISO":
+        yield "InvalidSpec", f"{user}: VirtualMachineImage {name} is an ISO, of which no disk is made"
 
 
 def _kernel(effective: Effective, catalog: Catalog) -> Iterator[Problem]:

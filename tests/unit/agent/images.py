@@ -26,6 +26,26 @@ def qcow2(folder: Path, *options: str, size: str = "4M") -> bytes:
     return body
 
 
+def converted(folder: Path, form: str, *options: str, body: bytes = RAW) -> bytes:
+    """A raw disk in another format."""
+    raw, made = folder / "source.raw", folder / f"made.{form}"
+    raw.write_bytes(body)
+    subprocess.run(["qemu-img", "convert", "-f", "raw", "-O", form, *options, raw, made], check=True)
+    found = made.read_bytes()
+    raw.unlink()
+    made.unlink()
+    return found
+
+
+def plain(path: Path) -> bytes:
+    """What a guest sees of a qcow2 file."""
+    made = path.with_suffix(".plain")
+    subprocess.run(["qemu-img", "convert", "-f", "qcow2", "-O", "raw", path, made], check=True)
+    found = made.read_bytes()
+    made.unlink()
+    return found
+
+
 def backed(folder: Path) -> bytes:
     """A qcow2 file on top of another file."""
     return qcow2(folder, "-u", "-b", "/etc/passwd", "-F", "raw")

@@ -19,8 +19,8 @@ RESUMABLE = {"Accept-Ranges": "bytes", "ETag": '"one"'}
 
 
 async def fetched(url: str, folder: Path, **wishes: Any) -> Result:
-    order = Order(url=url, directory=folder, **{"disk": False, "hosts": "127.0.0.1", **wishes})
-    return await fetch(order, lambda _done, _total: None)
+    order = Order(url=url, directory=folder, **{"kind": "File", "hosts": "127.0.0.1", **wishes})
+    return await fetch(order, lambda *_: None)
 
 
 async def refused(folder: Path, *answers: Answer, **wishes: Any) -> str:
@@ -74,7 +74,7 @@ async def test_a_checksum_that_does_not_fit_leaves_nothing(tmp_path: Path, check
 async def test_a_qcow2_disk_is_kept_as_it_is(tmp_path: Path) -> None:
     sent = images.qcow2(tmp_path)
     async with website(content(sent)) as site:
-        result = await fetched(site.url, tmp_path, disk=True)
+        result = await fetched(site.url, tmp_path, kind="Disk")
 
     assert (result.format, result.virtual_size, result.size) == ("qcow2", 4 << 20, len(sent))
     assert (tmp_path / result.file).read_bytes() == sent
@@ -82,7 +82,7 @@ async def test_a_qcow2_disk_is_kept_as_it_is(tmp_path: Path) -> None:
 
 async def test_a_raw_disk_is_kept_as_qcow2_under_the_digest_of_the_raw_one(tmp_path: Path) -> None:
     async with website(content(images.RAW)) as site:
-        result = await fetched(site.url, tmp_path, disk=True)
+        result = await fetched(site.url, tmp_path, kind="Disk")
 
     assert (result.format, result.virtual_size, result.digest) == ("raw", len(images.RAW), images.sha256(images.RAW))
     assert (tmp_path / result.file).read_bytes().startswith(b"QFI\xfb")
@@ -91,9 +91,9 @@ async def test_a_raw_disk_is_kept_as_qcow2_under_the_digest_of_the_raw_one(tmp_p
 
 async def test_a_file_that_is_there_already_stays_untouched(tmp_path: Path) -> None:
     async with website(content(images.RAW)) as site:
-        first = await fetched(site.url, tmp_path, disk=True)
+        first = await fetched(site.url, tmp_path, kind="Disk")
         inode = (tmp_path / first.file).stat().st_ino
-        second = await fetched(site.url, tmp_path, disk=True)
+        second = await fetched(site.url, tmp_path, kind="Disk")
 
     assert second == first
     assert (tmp_path / first.file).stat().st_ino == inode
@@ -103,7 +103,8 @@ async def test_a_file_that_is_there_already_stays_untouched(tmp_path: Path) -> N
     ("sent", "reason"),
     [
         pytest.param(b"<html><body>not found</body></html>" * 99, "UnknownFormat", id="a-web-page"),
-        pytest.param(b"KDMV" + bytes(4096), "UnknownFormat", id="vmdk"),
+        pytest.param(b"KDMV" + bytes(4096), "UnknownFormat", id="vmdk-cut-short"),
+        pytest.param(b"vhdxfile" + bytes(1 << 20), "UnknownFormat", id="vhdx-of-zeros"),
         pytest.param(b"\x1f\x8b\x08" + bytes(4096), "UnknownFormat", id="gzip"),
         pytest.param(bytes(1 << 20), "UnknownFormat", id="zeros"),
         pytest.param(b"QFI\xfb\0\0\0\x03", "UnknownFormat", id="a-header-cut-short"),
@@ -111,24 +112,24 @@ async def test_a_file_that_is_there_already_stays_untouched(tmp_path: Path) -> N
     ],
 )
 async def test_what_is_no_disk_is_refused_and_leaves_nothing(tmp_path: Path, sent: bytes, reason: str) -> None:
-    assert await refused(tmp_path, content(sent, **RESUMABLE), disk=True) == reason
+    assert await refused(tmp_path, content(sent, **RESUMABLE), kind="Disk") == reason
     assert left(tmp_path) == []
 
 
 async def test_a_disk_with_a_backing_file_is_refused(tmp_path: Path) -> None:
-    assert await refused(tmp_path, content(images.backed(tmp_path)), disk=True) == "HasBackingFile"
+    assert await refused(tmp_path, content(images.backed(tmp_path)), kind="Disk") == "HasBackingFile"
     assert left(tmp_path) == []
 
 
 async def test_a_disk_with_a_data_file_is_refused(tmp_path: Path) -> None:
-    assert await refused(tmp_path, content(images.with_data_file(tmp_path)), disk=True) == "HasDataFile"
+    assert await refused(tmp_path, content(images.with_data_file(tmp_path)), kind="Disk") == "HasDataFile"
     assert left(tmp_path) == []
 
 
 async def test_a_disk_that_qemu_cannot_read_is_refused(tmp_path: Path) -> None:
     broken = images.patched(images.qcow2(tmp_path), 96, ">I", 63)  # width of a reference count
 
-    assert await refused(tmp_path, content(broken), disk=True) == "UnknownFormat"
+    assert await refused(tmp_path, content(broken), kind="Disk") == "UnknownFormat"
     assert left(tmp_path) == []
 
 
@@ -222,18 +223,18 @@ async def test_a_part_from_before_the_power_was_lost_is_not_gone_on_from(
 async def test_a_whole_download_outlives_the_work_on_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     begun = asyncio.Event()
 
-    async def convert(_source: Path, _target: Path) -> None:
+    async def convert(*_: object) -> None:
         begun.set()
         await asyncio.Event().wait()
 
     async with website(content(images.RAW, **RESUMABLE), rest(images.RAW)) as site:
         with monkeypatch.context() as patch:
             patch.setattr(disk, "convert", convert)
-            task = asyncio.create_task(fetched(site.url, tmp_path, disk=True))
+            task = asyncio.create_task(fetched(site.url, tmp_path, kind="Disk"))
             await begun.wait()
             task.cancel()
             await asyncio.wait({task})
-        result = await fetched(site.url, tmp_path, disk=True)
+        result = await fetched(site.url, tmp_path, kind="Disk")
 
     assert (site.ranges, result.digest) == (["", f"bytes={len(images.RAW) - 1}-"], images.sha256(images.RAW))
     assert left(tmp_path) == [result.file]
@@ -242,13 +243,13 @@ async def test_a_whole_download_outlives_the_work_on_it(tmp_path: Path, monkeypa
 async def test_work_that_is_interrupted_leaves_nothing_that_no_server_would_go_on_from(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    async def convert(_source: Path, _target: Path) -> None:
+    async def convert(*_: object) -> None:
         raise asyncio.CancelledError
 
     monkeypatch.setattr(disk, "convert", convert)
     async with website(content(images.RAW)) as site:
         with pytest.raises(asyncio.CancelledError):
-            await fetched(site.url, tmp_path, disk=True)
+            await fetched(site.url, tmp_path, kind="Disk")
 
     assert left(tmp_path) == []
 
@@ -307,9 +308,9 @@ async def test_a_full_disk_is_told_and_given_its_room_back(tmp_path: Path) -> No
 
 
 async def test_progress_ends_with_the_whole(tmp_path: Path) -> None:
-    told: list[tuple[int, int | None]] = []
+    told: list[object] = []
     async with website(content(images.KERNEL)) as site:
-        order = Order(site.url, tmp_path, disk=False, hosts="127.0.0.1")
-        await fetch(order, lambda done, total: told.append((done, total)))
+        order = Order(site.url, tmp_path, kind="File", hosts="127.0.0.1")
+        await fetch(order, lambda *words: told.append(words))
 
-    assert told[-1] == (len(images.KERNEL), len(images.KERNEL))
+    assert told[-1] == ("Downloading", len(images.KERNEL), len(images.KERNEL))

@@ -12,7 +12,7 @@ import pytest
 from drover.agent.fetch.order import Result
 from drover.agent.image import STALE_SECONDS, Images
 from drover.agent.stock import UNFINISHED_SECONDS, Stock
-from drover.agent.workers import Wanted
+from drover.agent.workers import Told, Wanted
 from drover.api.domain import Artifact
 from drover.errors import NotReady, OperatorError, Retryable
 from drover.state.resource import Key
@@ -29,9 +29,11 @@ class Download:
         self.asked: list[str] = []
         self.go, self.begun = asyncio.Event(), asyncio.Event()
         self.error: OperatorError | None = None
+        self.told: Told = lambda _stage, _percent: None
 
-    async def __call__(self, wanted: Wanted, folder: Path) -> Result:
+    async def __call__(self, wanted: Wanted, folder: Path, told: Told) -> Result:
         self.asked.append(wanted.artifact.url)
+        self.told = told
         self.begun.set()
         await self.go.wait()
         if self.error:
@@ -267,7 +269,7 @@ class Slow:
         self.under_way = self.most = 0
         self.six = asyncio.Event()
 
-    async def __call__(self, wanted: Wanted, _folder: Path) -> Result:
+    async def __call__(self, wanted: Wanted, _folder: Path, _told: Told) -> Result:
         self.begun.append(wanted.image)
         self.under_way += 1
         self.most = max(self.most, self.under_way)
@@ -289,3 +291,34 @@ async def test_a_fetch_that_takes_long_makes_way_for_others(tmp_path: Path) -> N
 
     assert (set(slow.begun), slow.most) == ({"shop/0", "shop/1", "shop/2"}, 2)
     await images.close()
+
+
+def test_an_iso_is_not_made_a_disk() -> None:
+    wanted = Wanted("shop/cd", Artifact(url="http://web/cd.iso", type="ISO"), disk=False)
+
+    assert wanted.kind == "ISO"
+
+
+async def test_how_far_a_fetch_is_is_told_now_and_then(images: Images, download: Download, now: list[float]) -> None:
+    reason(images, A, KERNEL)
+    await download.begun.wait()
+    seen: list[tuple[str | None, int | None]] = []
+    for second, percent in ((1, 5), (3, 20), (8, 50), (13, 70)):
+        now[0] = second
+        download.told("Downloading", percent)
+        seen += [(each.stage, each.percent) for each in images.reported()]
+
+    assert seen == [("Downloading", 20), ("Downloading", 20), ("Downloading", 70)]
+
+
+async def test_what_is_fetched_is_under_way_no_more(
+    images: Images, download: Download, now: list[float], bell: Bell
+) -> None:
+    reason(images, A, KERNEL)
+    await download.begun.wait()
+    now[0] = 5.0
+    download.told("Downloading", None)
+    download.go.set()
+    await bell.event.wait()
+
+    assert [(each.stage, each.digest) for each in images.reported()] == [(None, DIGEST)]

@@ -77,7 +77,7 @@ def test_a_proxy_is_not_sent_where_the_node_may_not_go(hosts: str, name: str, *,
 
 async def reason(url: str, folder: Path) -> str:
     with pytest.raises(Trouble) as trouble:
-        await fetch(Order(url, folder, disk=False), lambda _done, _total: None)
+        await fetch(Order(url, folder, kind="File"), lambda *_: None)
     return trouble.value.reason
 
 
@@ -92,8 +92,8 @@ async def test_a_server_out_of_reach_is_never_asked(tmp_path: Path, host: str) -
 async def test_a_proxy_of_the_operator_is_asked_wherever_it_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     async with website(content(images.KERNEL)) as site:
         monkeypatch.setenv("http_proxy", site.url.removesuffix("/image"))
-        order = Order("http://mirror.example/image", tmp_path, disk=False)
-        result = await fetch(order, lambda _done, _total: None)
+        order = Order("http://mirror.example/image", tmp_path, kind="File")
+        result = await fetch(order, lambda *_: None)
 
     assert result.digest == images.sha256(images.KERNEL)
 
@@ -108,7 +108,7 @@ async def test_a_proxy_is_not_asked_for_what_is_out_of_reach(tmp_path: Path, mon
 
 async def test_a_redirect_within_reach_is_followed(tmp_path: Path) -> None:
     async with website(status(302, Location="/elsewhere"), content(images.KERNEL)) as site:
-        order = Order(site.url, tmp_path, disk=False, hosts="127.0.0.1")
-        result = await fetch(order, lambda _done, _total: None)
+        order = Order(site.url, tmp_path, kind="File", hosts="127.0.0.1")
+        result = await fetch(order, lambda *_: None)
 
     assert result.digest == images.sha256(images.KERNEL)

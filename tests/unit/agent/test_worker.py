@@ -29,7 +29,7 @@ child.wait()
 
 def written(url: str, folder: Path, **wishes: Any) -> bytes:
     """An order as the agent hands it over."""
-    return Order(url, folder, **{"disk": False, "hosts": "127.0.0.1", **wishes}).to_json()
+    return Order(url, folder, **{"kind": "File", "hosts": "127.0.0.1", **wishes}).to_json()
 
 
 async def run(order: bytes) -> tuple[int | None, list[dict[str, Any]]]:
@@ -42,17 +42,18 @@ async def run(order: bytes) -> tuple[int | None, list[dict[str, Any]]]:
 
 async def test_a_fetch_tells_its_progress_and_its_result(tmp_path: Path) -> None:
     async with website(content(images.RAW)) as site:
-        code, told = await run(written(site.url, tmp_path, disk=True))
+        code, told = await run(written(site.url, tmp_path, kind="Disk"))
 
     assert code == 0
-    assert told[-2] == {"progress": {"bytesDone": len(images.RAW), "bytesTotal": len(images.RAW)}}
+    assert {"progress": {"stage": "Downloading", "done": len(images.RAW), "total": len(images.RAW)}} in told
+    assert told[-2] == {"progress": {"stage": "Converting", "done": 100, "total": 100}}
     assert told[-1]["result"]["virtual_size"] == len(images.RAW)
     assert told[-1]["result"]["digest"] == images.sha256(images.RAW)
 
 
 async def test_a_failure_tells_its_reason(tmp_path: Path) -> None:
     async with website(content(b"<html>")) as site:
-        code, told = await run(written(site.url, tmp_path, disk=True))
+        code, told = await run(written(site.url, tmp_path, kind="Disk"))
 
     assert code == 1
     assert told[-1]["error"]["reason"] == "UnknownFormat"

@@ -76,12 +76,22 @@ async def test_a_download_is_asked_for_out_of_sight_of_whoever_lists_processes(c
         child, f'echo "$*" > {tmp_path}/words', f"cat > {tmp_path}/order", f"echo '{json.dumps({'result': RESULT})}'"
     )
 
-    result = await fetcher(image_hosts="mirror.example")(WANTED, tmp_path)
+    result = await fetcher(image_hosts="mirror.example")(WANTED, tmp_path, lambda *_: None)
 
     assert (result.file, result.virtual_size) == ("abc.qcow2", 9)
     assert (tmp_path / "words").read_text().split() == ["-m", "drover", "worker", "fetch"]
-    expected = Order("http://web/debian.img", tmp_path, disk=True, checksum="sha256:abc", hosts="mirror.example")
+    expected = Order("http://web/debian.img", tmp_path, "Disk", checksum="sha256:abc", hosts="mirror.example")
     assert from_json((tmp_path / "order").read_bytes()) == expected
+
+
+async def test_how_far_a_download_is_is_handed_on(child: Path, tmp_path: Path) -> None:
+    lines = [{"progress": {"stage": "Downloading", "done": 5, "total": total}} for total in (20, None)]
+    behave(child, *(f"echo '{json.dumps(line)}'" for line in (*lines, {"result": RESULT})))
+    told: list[object] = []
+
+    await fetcher()(WANTED, tmp_path, lambda *words: told.append(words))
+
+    assert told == [("Downloading", 25), ("Downloading", None)]
 
 
 @pytest.mark.parametrize(
@@ -98,7 +108,7 @@ async def test_a_download_that_fails_says_why(child: Path, tmp_path: Path, line:
     behave(child, line)
 
     with pytest.raises(Retryable, match="shop/debian: ") as trouble:
-        await fetcher()(WANTED, tmp_path)
+        await fetcher()(WANTED, tmp_path, lambda *_: None)
     assert trouble.value.reason == reason
 
 
@@ -106,5 +116,5 @@ async def test_a_download_that_takes_too_long_is_given_up(child: Path, tmp_path:
     behave(child, "exec sleep 60")
 
     with pytest.raises(Retryable) as trouble:
-        await fetcher(image_timeout_seconds=0.2)(WANTED, tmp_path)
+        await fetcher(image_timeout_seconds=0.2)(WANTED, tmp_path, lambda *_: None)
     assert trouble.value.reason == "FetchTimeout"

@@ -26,7 +26,7 @@ from drover.agent.seed import Handed, Seeds
 from drover.agent.shared import SharedThings
 from drover.agent.survey import Survey
 from drover.agent.wiring import Cabling
-from drover.agent.workers import Wanted
+from drover.agent.workers import Told, Wanted
 from drover.api.cloudinit import SecretKey
 from drover.api.kinds import CRD, DOMAIN, HYPERVISOR, NETWORK, POOL, VIRTUALMACHINE, VOLUME, Kind
 from drover.errors import OperatorError, Retryable
@@ -161,7 +161,7 @@ class World:
         self.woken.append(key)
         self.bell.set()
 
-    async def _fetch(self, wanted: Wanted, _folder: Path) -> Result:
+    async def _fetch(self, wanted: Wanted, _folder: Path, _told: Told) -> Result:
         self.fetched.append(wanted.artifact.url)
         if "bad" in wanted.artifact.url:
             raise Retryable("it has another checksum", reason="ChecksumMismatch")

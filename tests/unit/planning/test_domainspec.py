@@ -109,6 +109,13 @@ def test_a_file_is_checked_against_what_is_known_of_it(image: Any, checksum: str
     assert source.source.checksum == checksum
 
 
+@pytest.mark.parametrize(("kind", "told"), [("ISO", "ISO"), ("Disk", None)])
+def test_the_node_is_told_which_file_is_an_iso(kind: str, told: str | None) -> None:
+    source = _build(_catalog(make_image(type=kind)), disks=[DISK]).disks[0].image
+    assert source is not None
+    assert source.source.type == told
+
+
 def test_learning_an_images_digest_changes_no_domain() -> None:
     before = _build(_catalog(), disks=[DISK], kernel={"image": "tiny"})
     learned = make_image(status={"files": [{"url": URL, "digest": OTHER}]})

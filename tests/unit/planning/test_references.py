@@ -51,6 +51,13 @@ def _lan(**fields: Any) -> dict[str, Any]:
         pytest.param({"disks": [DISK | {"image": "debian"}], **_lan()}, {}, "Accepted", "", id="all is there"),
         pytest.param({"disks": [DISK | {"image": "gone"}]}, {}, "ImageNotFound", "shop/gone", id="no image"),
         pytest.param({"disks": [DISK | {"image": "tiny"}]}, {}, "InvalidSpec", "holds no disk", id="no disk in it"),
+        pytest.param(
+            {"disks": [DISK | {"image": "cd"}]},
+            {"images": {"shop/cd": make_image("cd", type="ISO")}},
+            "InvalidSpec",
+            "is an ISO",
+            id="a disk of a CD",
+        ),
         pytest.param({"kernel": {"image": "debian"}}, {}, "InvalidSpec", "holds no kernel", id="no kernel in it"),
         pytest.param({"kernel": {"image": "gone"}}, {}, "ImageNotFound", "shop/gone", id="no kernel image"),
         pytest.param({"kernel": {"arguments": "quiet"}}, {}, "InvalidSpec", "kernel.arguments", id="no kernel at all"),

@@ -136,6 +136,19 @@ def test_nodes_that_fail_alike_are_named_together() -> None:
     assert ready.message == "a, b: x; c: y"
 
 
+def test_nodes_that_fetch_an_image_are_told() -> None:
+    under_way = {"image": "shop/debian", "url": URL, "stage": "Converting", "percent": 40}
+    other = under_way | {"url": KERNEL_URL}
+    reports = {"n1": [under_way], "n2": [other], "n3": [under_way | {"percent": None}]}
+    found = image.status(make_image(), [make_hypervisor(n, images=each) for n, each in reports.items()], now=NOW)
+
+    told = [(each.node_name, each.stage, each.percent) for each in found.fetching or []]
+    assert told == [("n1", "Converting", 40), ("n3", "Converting", None)]
+    ready = find(found.conditions, "Ready")
+    assert ready is not None
+    assert (ready.status, ready.reason) == ("Unknown", "Fetching")
+
+
 def test_the_size_of_what_is_fetched_is_told_and_kept() -> None:
     fetched = [_held(KERNEL_URL) | {"downloadSize": 1 << 20}, _held(INITRD_URL) | {"downloadSize": 1 << 20}]
     first = image.status(make_kernel(), [make_hypervisor(images=fetched)], now=NOW)

@@ -1,22 +1,49 @@
-"""Making a disk of the cache from a downloaded file: checked, and qcow2 whatever it was."""
+"""Making a disk of the cache from a downloaded file: unpacked, checked, and qcow2 whatever it was."""
 
 import asyncio
 import ctypes
 import json
 import os
+import re
+import resource
 import signal
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from pathlib import Path
 
-from drover.agent.fetch.order import Trouble
+from drover.agent.fetch import unpack
+from drover.agent.fetch.order import Progress, Trouble
+from drover.agent.fetch.room import room
 from drover.errors import InvalidSpec
 from drover.translation import diskimage
 
 INSPECT_SECONDS = 30.0
+SLACK_BYTES, SLACK_PART = 64 << 20, 8
+"""What a disk file may be larger than its disk: tables and headers."""
+COMPLAINT_BYTES = 64 << 10
+_PERCENT = re.compile(rb"\((\d+)\.\d+/100%\)")
+_COMPLAINTS = (("No space left", "NoSpace"), ("File too large", "TooLarge"))
+"""What of QEMU's words tells more than that the file is no good; a file too large is more than there is room for."""
 _DIE_WITH_PARENT = 1
 """PR_SET_PDEATHSIG."""
 _LIBC = ctypes.CDLL(None, use_errno=True)
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """What a disk that is not yet trusted turned out to be."""
+
+    packing: diskimage.Packing | None
+    format: diskimage.Format
+    declared: int | None
+    """Bytes that a guest sees, as far as the header says."""
+
+    def most(self, maximum: int, free: int) -> int:
+        """Bytes that the unpacked file may have."""
+        declared = maximum if self.declared is None else self.declared + self.declared // SLACK_PART + SLACK_BYTES
+        # Of a raw disk nothing else says how large it may be.
+        return min(maximum, free, declared)
 
 
 def head(path: Path) -> bytes:
@@ -25,21 +52,33 @@ def head(path: Path) -> bytes:
         return file.read(diskimage.HEAD_BYTES)
 
 
-def recognise(path: Path) -> diskimage.Format:
-    """Tell the format of a disk that is not yet trusted, and refuse what no guest may have."""
-    beginning = head(path)
-    try:
+def recognise(path: Path) -> Look:
+    """Tell what a file is that is not yet trusted, and refuse what no guest may have; archives by what is in them."""
+    with understood():
+        packing, beginning = plain_head(path)
         found = diskimage.recognise(beginning)
-        if found == "qcow2":
-            diskimage.refuse(diskimage.read_qcow2(beginning))
+        return Look(packing, found, diskimage.check(found, beginning))
+
+
+def plain_head(path: Path) -> tuple[diskimage.Packing | None, bytes]:
+    """By what a file is packed, and the beginning of what it contains."""
+    beginning = head(path)
+    packing = diskimage.packing(beginning)
+    return packing, unpack.head(path, packing, diskimage.HEAD_BYTES) if packing else beginning
+
+
+@contextmanager
+def understood() -> Iterator[None]:
+    """Tell what is wrong with an image as the trouble of a fetch."""
+    try:
+        yield
     except InvalidSpec as error:
         raise Trouble(error.reason, str(error)) from error
-    return found
 
 
-async def inspect(path: Path) -> int:
-    """Have QEMU look at a qcow2 file too; return the size that a guest sees."""
-    words = ("info", "-f", "qcow2", "--output=json", "--", str(path))
+async def inspect(path: Path, form: diskimage.Format = "qcow2") -> int:
+    """Have QEMU look at a disk file too; return the size that a guest sees."""
+    words = ("info", "-f", form, "--output=json", "--", str(path))
     try:
         async with asyncio.timeout(INSPECT_SECONDS):
             told = json.loads(await _qemu_img(*words))
@@ -53,10 +92,16 @@ async def inspect(path: Path) -> int:
     return int(told["virtual-size"])
 
 
-async def convert(source: Path, target: Path) -> None:
-    """Write a raw disk as qcow2; nothing is left of it when that fails."""
+async def convert(source: Path, form: diskimage.Format, target: Path, progress: Progress) -> None:
+    """Write a disk as qcow2, within the room there is; nothing is left of it when that fails."""
+
+    def told(output: bytes) -> None:
+        if found := _PERCENT.findall(output):
+            progress("Converting", int(found[-1]), 100)
+
     with _whole_or_nothing(target):
-        await _qemu_img("convert", "-f", "raw", "-O", "qcow2", "--", str(source), str(target))
+        words = ("convert", "-p", "-f", form, "-O", "qcow2", "--", str(source), str(target))
+        await _qemu_img(*words, told=told, most=room(target.parent))
         _settle(target)
 
 
@@ -77,7 +122,7 @@ def _settle(path: Path) -> None:
         os.close(file)
 
 
-async def _qemu_img(*words: str) -> bytes:
+async def _qemu_img(*words: str, told: Callable[[bytes], None] | None = None, most: int | None = None) -> bytes:
     pipe = asyncio.subprocess.PIPE
     child = await asyncio.create_subprocess_exec(
         "qemu-img",
@@ -88,7 +133,13 @@ async def _qemu_img(*words: str) -> bytes:
         preexec_fn=die_with_parent(),
     )
     try:
-        output, complaint = await child.communicate()
+        if most is not None:
+            with suppress(ProcessLookupError):
+                resource.prlimit(child.pid, resource.RLIMIT_FSIZE, (most, most))
+        assert child.stdout is not None
+        assert child.stderr is not None
+        output, complaint = await asyncio.gather(_read(child.stdout, told), _read(child.stderr, None))
+        await child.wait()
     finally:
         if child.returncode is None:
             child.kill()
@@ -98,8 +149,19 @@ async def _qemu_img(*words: str) -> bytes:
     return output
 
 
+async def _read(stream: asyncio.StreamReader, told: Callable[[bytes], None] | None) -> bytes:
+    """Read to the end, and keep the beginning unless somebody listens."""
+    kept = b""
+    while data := await stream.read(COMPLAINT_BYTES):
+        if told is not None:
+            told(data)
+        else:
+            kept += data[: COMPLAINT_BYTES - len(kept)]
+    return kept
+
+
 def _trouble(complaint: str) -> Trouble:
-    reason = "NoSpace" if "No space left" in complaint else "UnknownFormat"
+    reason = next((reason for words, reason in _COMPLAINTS if words in complaint), "UnknownFormat")
     return Trouble(reason, complaint[:500])
 
 

@@ -2,21 +2,17 @@
 
 import re
 import time
-from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import aiohttp
 
 from drover.agent.fetch.ask import answer
 from drover.agent.fetch.body import CHUNK_BYTES, Digests, Validator, discard, held_back, opened, remembered
-from drover.agent.fetch.order import Order, Trouble
+from drover.agent.fetch.order import Order, Progress, Trouble
+from drover.agent.fetch.room import room
 
-PROGRESS_SECONDS = 1.0
 OK, PARTIAL, UNSATISFIABLE = 200, 206, 416
 _RANGE = re.compile(r"bytes (\d+)-\d+/(\d+)")
-
-Progress = Callable[[int, int | None], None]
-"""Told bytes done and bytes in all, if known."""
 
 
 class Changed(Exception):
@@ -111,6 +107,7 @@ async def _receive(
     response: aiohttp.ClientResponse, start: Start, order: Order, digests: Digests, progress: Progress
 ) -> None:
     _check_size(start.total or 0, order)
+    _check_room((start.total or 0) - start.offset, order)
     if start.offset == 0:
         # The old part first: it must never stand beside the name of another version.
         discard(order)
@@ -118,23 +115,27 @@ async def _receive(
             Validator(_validator(response), start.total).save(order)
     try:
         with opened(order.part, append=start.offset > 0) as file:
-            done, told, pace = start.offset, 0.0, Pace(order)
+            done, pace = start.offset, Pace(order)
             async for data in response.content.iter_chunked(CHUNK_BYTES):
                 file.write(data)
                 digests.update(data)
                 done += len(data)
                 _check_size(done, order)
                 pace.take(len(data))
-                if time.monotonic() - told >= PROGRESS_SECONDS:
-                    told = time.monotonic()
-                    progress(done, start.total)
-            progress(done, start.total)
+                progress("Downloading", done, start.total)
+            progress("Downloading", done, start.total)
     except BaseException:
         if not start.resumable:
             discard(order)
         raise
     if start.total is not None and done != start.total:
         raise Trouble("Truncated", f"the server sent {done} of {start.total} bytes")
+
+
+def _check_room(size: int, order: Order) -> None:
+    free = room(order.directory)
+    if size > free:
+        raise Trouble("NoSpace", f"the file has {size} bytes to come, and the node has room for {free}")
 
 
 def _check_size(size: int, order: Order) -> None:

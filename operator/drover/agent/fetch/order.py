@@ -2,8 +2,16 @@
 
 import hashlib
 import json
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Literal
+
+Kind = Literal["Disk", "ISO", "File"]
+"""A disk is unpacked, checked and kept as qcow2; an ISO is unpacked and checked; any other file is kept as it is."""
+Stage = Literal["Downloading", "Unpacking", "Converting"]
+Progress = Callable[[Stage, int, int | None], None]
+"""Told how far a stage is: done, and what is to be done in all, if known."""
 
 PART = ".part-"
 """Prefix of what is not finished."""
@@ -23,8 +31,7 @@ class Order:
 
     url: str
     directory: Path
-    disk: bool
-    """A disk is checked and kept as qcow2; any other file is kept as it is."""
+    kind: Kind
     checksum: str = ""
     """sha256:… or sha512:…, empty when any content will do."""
     hosts: str = "*"
@@ -39,7 +46,8 @@ class Order:
     @property
     def part(self) -> Path:
         """Where the body goes until it is whole; the same for every try, so that a later one can go on."""
-        return self.directory / f"{PART}{hashlib.sha256(f'{self.url} {self.checksum}'.encode()).hexdigest()[:32]}"
+        identity = f"{self.url} {self.checksum} {self.kind}"
+        return self.directory / f"{PART}{hashlib.sha256(identity.encode()).hexdigest()[:32]}"
 
     def to_json(self) -> bytes:
         """Write it for a child process, whose command line everybody may read."""
@@ -63,7 +71,7 @@ class Result:
     size: int
     """Bytes in the cache."""
     format: str = ""
-    """Format of a disk as fetched: qcow2 or raw."""
+    """Format of a disk as fetched and unpacked: qcow2, raw, vmdk, vhdx or vdi."""
     virtual_size: int | None = None
     """Size of a disk that a guest sees."""
     download_size: int | None = None

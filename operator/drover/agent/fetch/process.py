@@ -2,16 +2,19 @@
 
 import errno
 import os
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import replace
 from pathlib import Path
 
 import aiohttp
 
 from drover.agent.fetch import body, disk
-from drover.agent.fetch.download import Progress, download
-from drover.agent.fetch.order import Order, Result, Trouble
+from drover.agent.fetch.download import download
+from drover.agent.fetch.order import Kind, Order, Progress, Result, Trouble
+from drover.agent.fetch.room import room
+from drover.agent.fetch.unpack import unpack
+from drover.translation import diskimage
 
 _FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 """How the system says that a file cannot grow: by the disk, a quota or a limit."""
@@ -24,10 +27,10 @@ async def fetch(order: Order, progress: Progress) -> Result:
             digest = (await download(order, progress)).sha256
         with _nothing_left(order):
             size = order.part.stat().st_size
-            return replace(await (_keep_disk if order.disk else _keep_file)(order, digest), download_size=size)
+            return replace(await KEEP[order.kind](order, digest, progress), download_size=size)
 
 
-async def _keep_file(order: Order, digest: str) -> Result:
+async def _keep_file(order: Order, digest: str, _: Progress) -> Result:
     size = order.part.stat().st_size
     if size == 0:
         raise Trouble("Truncated", "the file is empty")
@@ -35,20 +38,68 @@ async def _keep_file(order: Order, digest: str) -> Result:
     return Result(f"sha256:{digest}", digest, size)
 
 
-async def _keep_disk(order: Order, digest: str) -> Result:
+async def _keep_iso(order: Order, digest: str, progress: Progress) -> Result:
+    with disk.understood():
+        packing, beginning = disk.plain_head(order.part)
+        diskimage.check_iso(beginning)
+    target = order.directory / (f"{digest}.iso" if packing else digest)
+    if not target.exists():
+        async with _plain(order, disk.Look(packing, "raw", None), progress) as source:
+            _settle(source, target)
+    size = target.stat().st_size
+    return Result(f"sha256:{digest}", target.name, size, "raw", size)
+
+
+async def _keep_disk(order: Order, digest: str, progress: Progress) -> Result:
     found = disk.recognise(order.part)
     target = order.directory / f"{digest}.qcow2"
-    source = order.part
-    if found == "raw" and not target.exists():
-        source = order.part.with_name(f"{order.part.name}.qcow2")
-        await disk.convert(order.part, source)
+    virtual_size = await disk.inspect(target) if target.exists() else await _make(order, found, target, progress)
+    return Result(f"sha256:{digest}", target.name, target.stat().st_size, found.format, virtual_size)
+
+
+async def _make(order: Order, found: disk.Look, target: Path, progress: Progress) -> int:
+    """Put the disk in its place as qcow2; give the size that a guest sees."""
+    async with _plain(order, found, progress) as source:
+        if found.format == "qcow2":
+            virtual_size = await disk.inspect(source)
+            _settle(source, target)
+            return virtual_size
+        if found.format != "raw":
+            await disk.inspect(source, found.format)
+        with _scratch(order, ".qcow2") as converted:
+            await disk.convert(source, found.format, converted, progress)
+            virtual_size = await disk.inspect(converted)
+            _settle(converted, target)
+            return virtual_size
+
+
+KEEP: Mapping[Kind, Callable[[Order, str, Progress], Awaitable[Result]]] = {
+    "Disk": _keep_disk,
+    "ISO": _keep_iso,
+    "File": _keep_file,
+}
+
+
+@asynccontextmanager
+async def _plain(order: Order, found: disk.Look, progress: Progress) -> AsyncIterator[Path]:
+    """The file itself, or for as long as it is needed what is packed in it."""
+    if found.packing is None:
+        yield order.part
+        return
+    with _scratch(order, ".plain") as target:
+        most = found.most(order.maximum_bytes, room(order.directory))
+        await unpack(order.part, target, found.packing, most, progress)
+        yield target
+
+
+@contextmanager
+def _scratch(order: Order, suffix: str) -> Iterator[Path]:
+    """A file beside the part that does not outlive the work on it."""
+    path = order.part.with_name(f"{order.part.name}{suffix}")
     try:
-        virtual_size = await disk.inspect(target if target.exists() else source)
-        _settle(source, target)
+        yield path
     finally:
-        if source != order.part:
-            source.unlink(missing_ok=True)
-    return Result(f"sha256:{digest}", target.name, target.stat().st_size, found, virtual_size)
+        path.unlink(missing_ok=True)
 
 
 def _settle(source: Path, target: Path) -> None:
