@@ -7,6 +7,7 @@ from urllib.request import getproxies, proxy_bypass
 import aiohttp
 from yarl import URL
 
+from drover.agent.fetch.body import CHUNK_BYTES
 from drover.agent.fetch.order import Order, Trouble
 from drover.agent.fetch.reach import Reach, Sockets, check_by_name, read, refusal
 
@@ -40,7 +41,9 @@ async def _asked(
     connector = aiohttp.TCPConnector(socket_factory=sockets.make, force_close=True)
     async with aiohttp.ClientSession(connector=connector, timeout=_timeout(order), auto_decompress=False) as session:
         try:
-            response = await session.get(url, headers=headers, allow_redirects=False, proxy=proxy)
+            response = await session.get(
+                url, headers=headers, allow_redirects=False, proxy=proxy, read_bufsize=CHUNK_BYTES
+            )
         except aiohttp.ClientConnectorError as error:
             raise (refusal(host) if sockets.refused else error) from error
         async with response:

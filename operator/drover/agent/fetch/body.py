@@ -1,5 +1,6 @@
 """The body of a download on disk: hashed as it is written, kept for another try if that one can go on."""
 
+import asyncio
 import contextlib
 import hashlib
 import json
@@ -7,7 +8,7 @@ import os
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, Self
 
 from drover.agent.fetch.order import Order, Trouble
 
@@ -96,11 +97,48 @@ class Digests:
             raise Trouble("ChecksumMismatch", f"the file has checksum {found}, not {self._expected}")
 
 
+class Sink:
+    """Takes the body in: one piece is hashed and written while the next one comes."""
+
+    def __init__(self, file: BinaryIO, digests: "Digests") -> None:
+        self._file = file
+        self._digests = digests
+        self._at: asyncio.Future[None] | None = None
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self._flush()
+
+    async def take(self, data: bytes) -> None:
+        """Take a piece as soon as the one before is done with."""
+        await self._flush()
+        self._at = asyncio.get_running_loop().run_in_executor(None, self._keep, data)
+
+    async def _flush(self) -> None:
+        """Wait until all that was taken is done with."""
+        if self._at is not None:
+            at, self._at = self._at, None
+            await asyncio.shield(at)
+
+    def _keep(self, data: bytes) -> None:
+        self._file.write(data)
+        self._digests.update(data)
+
+
 @contextlib.contextmanager
 def opened(path: Path, *, append: bool) -> Iterator[BinaryIO]:
-    """Open the part for writing without following a link; its bytes are on the disk when it closes without trouble."""
+    """Open a part for writing without following a link."""
     flags = os.O_WRONLY | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC | (os.O_APPEND if append else os.O_TRUNC)
     with os.fdopen(os.open(path, flags, 0o644), "wb") as file:
         yield file
-        file.flush()
-        os.fsync(file.fileno())
+
+
+def persist(path: Path) -> None:
+    """Have a file's bytes on the disk before anybody relies on it."""
+    file = os.open(path, os.O_RDONLY | os.O_NOFOLLOW)
+    try:
+        os.fsync(file)
+    finally:
+        os.close(file)

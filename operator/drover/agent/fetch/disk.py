@@ -3,7 +3,6 @@
 import asyncio
 import ctypes
 import json
-import os
 import re
 import resource
 import signal
@@ -102,7 +101,6 @@ async def convert(source: Path, form: diskimage.Format, target: Path, progress: 
     with _whole_or_nothing(target):
         words = ("convert", "-p", "-f", form, "-O", "qcow2", "--", str(source), str(target))
         await _qemu_img(*words, told=told, most=room(target.parent))
-        _settle(target)
 
 
 @contextmanager
@@ -112,14 +110,6 @@ def _whole_or_nothing(path: Path) -> Iterator[None]:
     except BaseException:
         path.unlink(missing_ok=True)
         raise
-
-
-def _settle(path: Path) -> None:
-    file = os.open(path, os.O_RDONLY | os.O_NOFOLLOW)
-    try:
-        os.fsync(file)
-    finally:
-        os.close(file)
 
 
 async def _qemu_img(*words: str, told: Callable[[bytes], None] | None = None, most: int | None = None) -> bytes:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 import aiohttp
 
 from drover.agent.fetch.ask import answer
-from drover.agent.fetch.body import CHUNK_BYTES, Digests, Validator, discard, held_back, opened, remembered
+from drover.agent.fetch.body import CHUNK_BYTES, Digests, Sink, Validator, discard, held_back, opened, remembered
 from drover.agent.fetch.order import Order, Progress, Trouble
 from drover.agent.fetch.room import room
 
@@ -115,21 +115,27 @@ async def _receive(
             Validator(_validator(response), start.total).save(order)
     try:
         with opened(order.part, append=start.offset > 0) as file:
-            done, pace = start.offset, Pace(order)
-            async for data in response.content.iter_chunked(CHUNK_BYTES):
-                file.write(data)
-                digests.update(data)
-                done += len(data)
-                _check_size(done, order)
-                pace.take(len(data))
-                progress("Downloading", done, start.total)
-            progress("Downloading", done, start.total)
+            async with Sink(file, digests) as sink:
+                done = await _take(response, start, order, sink, progress)
     except BaseException:
         if not start.resumable:
             discard(order)
         raise
     if start.total is not None and done != start.total:
         raise Trouble("Truncated", f"the server sent {done} of {start.total} bytes")
+
+
+async def _take(response: aiohttp.ClientResponse, start: Start, order: Order, sink: Sink, progress: Progress) -> int:
+    """Take the body in as long as it comes as it should; give the bytes there are then."""
+    done, pace = start.offset, Pace(order)
+    async for data in response.content.iter_chunked(CHUNK_BYTES):
+        await sink.take(data)
+        done += len(data)
+        _check_size(done, order)
+        pace.take(len(data))
+        progress("Downloading", done, start.total)
+    progress("Downloading", done, start.total)
+    return done
 
 
 def _check_room(size: int, order: Order) -> None:

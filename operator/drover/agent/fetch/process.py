@@ -107,6 +107,7 @@ def _settle(source: Path, target: Path) -> None:
     if target.exists():
         return
     source.chmod(0o644)
+    body.persist(source)
     source.rename(target)
     directory = os.open(target.parent, os.O_RDONLY | os.O_DIRECTORY)
     try:
