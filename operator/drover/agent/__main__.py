@@ -97,7 +97,8 @@ def make_node(
     cores = settings.start_parallelism or os.cpu_count() or 1
     host = Host(HostOptions(settings.libvirt_uri, settings.state_dir, boot_id, cores))
     orders, memory = Orders(informer, LastView(settings.state_dir / "view", boot_id)), Memory()
-    fetch = make_fetcher(settings)
+    api = NodeAPI(heartbeat.cluster, settings.namespace)
+    fetch = make_fetcher(settings, api.credentials)
     images = Images(settings.state_dir / "images", fetch, wake=doorbell, changed=news.tell)
     images.load()
     survey, wires, address = Survey(host, orders, wake=doorbell, changed=news.tell), Wires(), node_address(settings)
@@ -113,7 +114,7 @@ def make_node(
         orders=orders,
         memory=memory,
         images=images,
-        seeds=Seeds(settings.state_dir / "seeds", NodeAPI(heartbeat.cluster, settings.namespace).read),
+        seeds=Seeds(settings.state_dir / "seeds", api.read),
         gate=StartGate(cores, doorbell),
         prober=Prober(lambda uuid, seconds: host.ping_guest(uuid, timeout_seconds=seconds), doorbell),
         survey=survey,

@@ -1,7 +1,8 @@
 """Fetching a file of an image, by a child process: `drover.agent.worker` is what runs there."""
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -9,9 +10,13 @@ from drover.agent.fetch.order import Order, Result
 from drover.agent.workers import Fetcher, Told, Wanted, run_child
 from drover.errors import Retryable
 from drover.runtime.settings import AgentSettings
+from drover.state.resource import Key
+
+Credentials = Callable[[Key, str, str], Awaitable[Mapping[str, str]]]
+"""Reads the Secret that it takes to fetch an image for a Domain."""
 
 
-def make_fetcher(settings: AgentSettings) -> Fetcher:
+def make_fetcher(settings: AgentSettings, credentials: Credentials) -> Fetcher:
     """Make the function that fetches."""
 
     async def fetch(wanted: Wanted, folder: Path, progress: Told) -> Result:
@@ -22,7 +27,9 @@ def make_fetcher(settings: AgentSettings) -> Fetcher:
             if "progress" in line:
                 progress(line["progress"]["stage"], _percent(line["progress"]))
 
-        order = _order(wanted, folder, settings).to_json()
+        secret = wanted.artifact.secret
+        known = await credentials(wanted.domain, wanted.image, secret) if secret and wanted.domain else {}
+        order = replace(_order(wanted, folder, settings), credentials=known).to_json()
         try:
             async with asyncio.timeout(settings.image_timeout_seconds):
                 code = await run_child(("fetch",), order, told)
@@ -45,6 +52,7 @@ def _order(wanted: Wanted, folder: Path, settings: AgentSettings) -> Order:
         kind=wanted.kind,
         checksum=wanted.artifact.checksum or "",
         hosts=settings.image_hosts,
+        plain_registries=[each for word in settings.image_plain_registries.split(",") if (each := word.strip())],
         maximum_bytes=settings.image_maximum_bytes,
         stall_seconds=settings.image_stall_seconds,
         least_rate=settings.image_least_rate,

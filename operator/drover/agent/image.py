@@ -7,7 +7,7 @@ machine wants it.
 import asyncio
 import time
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 
@@ -112,7 +112,7 @@ class Images:
 
     def want(self, key: Key, files: Iterable[Wanted]) -> None:
         """Have files fetched for a Domain; raises why they are not there yet, and wakes it when that changes."""
-        missing = [each for each in files if self._stock.find(each.artifact, disk=each.disk) is None]
+        missing = [each for each in files if not self._stock.grants(each)]
         self._leave(key, except_for={each.identity for each in missing})
         troubles = [trouble for each in missing if (trouble := self._await(key, each))]
         if troubles:
@@ -148,6 +148,7 @@ class Images:
     def _await(self, key: Key, wanted: Wanted) -> OperatorError | None:
         """Join those who wait for a file; gives the trouble with it until the next try gives hope."""
         attempt = self._attempts.setdefault(wanted.identity, Attempt(wanted))
+        attempt.wanted = replace(wanted, domain=key)
         attempt.users.add(key)
         attempt.waiting.add(key)
         now = self._clock()

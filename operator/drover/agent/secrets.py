@@ -3,6 +3,7 @@
 import base64
 import json
 import ssl
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -36,8 +37,30 @@ class NodeAPI:
 
     async def read(self, order: DomainView) -> Handed:
         """Read the Secrets that a Domain's seed names; `NotReady` when one is missing."""
+        key = order.meta.key
+        answer = await self._read(nodeapi.ROUTE.format(namespace=key.namespace, domain=key.name))
+        secrets = dict(_secret(name, text) for name, text in answer["secrets"].items())
+        for each in seed.secrets(order.spec.seed):
+            if each not in secrets:
+                # The machine was changed a moment ago, and its Domain not yet.
+                raise Unavailable(f"the machine does not name Secret {each.name}, key {each.key}", reason=REASON)
+        return Handed(secrets, answer.get("versions") or {})
+
+    async def credentials(self, domain: Key, image: str, secret: str) -> dict[str, str]:
+        """Read the Secret that it takes to fetch an image for a Domain; `NotReady` when it is missing."""
+        owner, _, name = image.partition("/")
+        answer = await self._read(
+            nodeapi.IMAGE_ROUTE.format(
+                namespace=domain.namespace, domain=domain.name, owner=owner, image=name, secret=secret
+            )
+        )
+        try:
+            return {key: base64.b64decode(text).decode() for key, text in answer["secrets"].items()}
+        except UnicodeDecodeError as error:
+            raise NotReady(f"Secret {secret} of image {image} is not text", reason="CredentialsInvalid") from error
+
+    async def _read(self, route: str) -> Mapping[str, Any]:
         address, pem = await self._place()
-        route = nodeapi.ROUTE.format(namespace=order.meta.key.namespace, domain=order.meta.key.name)
         try:
             code, answer = await self._ask(f"https://{address}{route}", certificate.trusting(pem))
         except (aiohttp.ClientError, TimeoutError, ssl.SSLError, OSError, ValueError) as error:
@@ -47,12 +70,7 @@ class NodeAPI:
             raise NotReady(str(answer.get("message")), reason="SecretNotFound", delay=MISSING_SECONDS)
         if code != OK:
             raise Unavailable(f"the controller at {address} refuses: {answer.get('message')}", reason=REASON)
-        secrets = dict(_secret(name, text) for name, text in answer["secrets"].items())
-        for each in seed.secrets(order.spec.seed):
-            if each not in secrets:
-                # The machine was changed a moment ago, and its Domain not yet.
-                raise Unavailable(f"the machine does not name Secret {each.name}, key {each.key}", reason=REASON)
-        return Handed(secrets, answer.get("versions") or {})
+        return answer
 
     async def _place(self) -> tuple[str, str]:
         found = await self.cluster.get(CONFIG_MAP, Key(self.namespace, nodeapi.CONFIG_MAP_NAME))

@@ -34,6 +34,8 @@ class Held:
     format: str = ""
     virtual_size: int | None = None
     download_size: int | None = None
+    private: bool = False
+    """Whether it took a Secret to fetch it: then it is for machines that use this very image."""
 
     @property
     def digest(self) -> str:
@@ -83,11 +85,19 @@ class Stock:
 
     def find(self, artifact: Artifact, *, disk: bool) -> Held | None:
         """Find a file that has what the artifact asks for."""
+        return next(self._fitting(artifact, disk=disk), None)
+
+    def grants(self, wanted: Wanted) -> bool:
+        """Tell whether a file is there and may be given: what took a Secret is given to no other image for its name."""
+        return any(
+            not held.private or held.image == wanted.image for held in self._fitting(wanted.artifact, disk=wanted.disk)
+        )
+
+    def _fitting(self, artifact: Artifact, *, disk: bool) -> Iterator[Held]:
         for held in reversed(self._held):
             fits = artifact.checksum in held.checksums if artifact.checksum else held.url == artifact.url
             if fits and held.disk is disk and (self.folder / held.file).is_file():
-                return held
-        return None
+                yield held
 
     def keep(self, wanted: Wanted, fetched: Result) -> None:
         """Take in a file that was fetched."""
@@ -101,6 +111,7 @@ class Stock:
             format=fetched.format,
             virtual_size=fetched.virtual_size,
             download_size=fetched.download_size,
+            private=wanted.artifact.secret is not None,
         )
         self._held = [*(each for each in self._held if each != held), held]
         self._write_index()

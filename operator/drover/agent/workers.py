@@ -14,6 +14,7 @@ from typing import Any
 
 from drover.agent.fetch.order import Kind, Result, Stage
 from drover.api.domain import Artifact
+from drover.state.resource import Key
 
 LINE_LIMIT = 64 * 1024
 KILL_SECONDS = 3.0
@@ -29,6 +30,9 @@ class Wanted:
     artifact: Artifact
     disk: bool
     """A disk is kept as qcow2; a kernel and an ISO as they are."""
+
+    domain: Key | None = None
+    """A Domain that needs it."""
 
     @property
     def kind(self) -> Kind:

@@ -34,11 +34,13 @@ class Artifact(Model):
     """A file to fetch: where from, and what it must hash to."""
 
     url: Link
-    """Where to fetch it, by http or https."""
+    """Where to fetch it: by http or https, or as planning.imagesource writes S3 and OCI."""
     checksum: Annotated[str, Field(max_length=160)] | None = None
     """sha256:… or sha512:… that it must have."""
     type: Literal["ISO"] | None = None
     """ISO: the image of a CD, kept as it is; absent: a disk or a kernel, by where it is named."""
+    secret: Annotated[str, Field(max_length=253)] | None = None
+    """Secret of the image's namespace that it takes to fetch it; agents get it from the controller."""
 
 
 class MachineRef(Model):

@@ -4,13 +4,24 @@ from typing import Annotated, Literal
 
 from pydantic import ConfigDict, Field
 
-from drover.api.base import Conditions, Link, Model, Users, Word, keyed, rule, rules, told, unchanged
+from drover.api.base import Conditions, Link, Model, ObjectName, Users, Word, keyed, rule, rules, told, unchanged
 from drover.api.sharing import AllowedNamespaces
 
 CHECKSUM = r"^(sha256:[0-9a-f]{64}|sha512:[0-9a-f]{128})$"
 URL = r"^https?://[!-~]+$"
+ENDPOINT = r"^https?://[^?#\s]+$"
+BUCKET = r"^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$"
+REGION = r"^[a-z0-9-]+$"
+OCI = r"^[A-Za-z0-9.-]+(:[0-9]+)?/[a-z0-9]+([._/-]+[a-z0-9]+)*(:[A-Za-z0-9_][A-Za-z0-9_.-]{0,127})?(@sha256:[0-9a-f]{64})?$"
 _CHECKSUM_TOLD = told(CHECKSUM, "sha256: or sha512: and as many lower-case hexadecimal digits as it has")
 Checksum = Annotated[str, Field(max_length=135, pattern=CHECKSUM, json_schema_extra=_CHECKSUM_TOLD)]
+
+
+class SecretRef(Model):
+    """A Secret of the own namespace."""
+
+    name: ObjectName
+    """Name of the Secret."""
 
 
 class HTTPSource(Model):
@@ -18,23 +29,85 @@ class HTTPSource(Model):
 
     url: Annotated[str, Field(max_length=2048, pattern=URL, json_schema_extra=told(URL, "an http or https URL"))]
     """Where it is, by http or https."""
+    headers_secret_ref: SecretRef | None = None
+    """Secret whose every key is the name of a header to send, such as Authorization; no other server gets them."""
+
+
+class S3Source(Model):
+    """An object in a bucket of any server that speaks S3."""
+
+    endpoint: Annotated[
+        str,
+        Field(
+            max_length=256, pattern=ENDPOINT, json_schema_extra=told(ENDPOINT, "an http or https URL without a query")
+        ),
+    ]
+    """URL of the server, to which bucket and key are added as a path."""
+    bucket: Annotated[
+        str, Field(max_length=63, pattern=BUCKET, json_schema_extra=told(BUCKET, "3 to 63 of a-z, 0-9, dot and dash"))
+    ]
+    """Name of the bucket."""
+    key: Annotated[str, Field(min_length=1, max_length=512)]
+    """Key of the object."""
+    region: (
+        Annotated[str, Field(max_length=64, pattern=REGION, json_schema_extra=told(REGION, "a region's name"))] | None
+    ) = None
+    """Region of the bucket; default us-east-1."""
+    credentials_secret_ref: SecretRef | None = None
+    """Secret with accessKeyID, secretAccessKey and, for temporary ones, sessionToken; absent: anybody may read the bucket."""
+
+
+class OCISource(Model):
+    """An image in a container registry: a container disk, with its disk below /disk in its largest layer, or an artifact."""
+
+    reference: Annotated[
+        str,
+        Field(
+            max_length=512,
+            pattern=OCI,
+            json_schema_extra=told(OCI, "host[:port]/repository with :tag, @sha256:digest or both"),
+        ),
+    ]
+    """Registry, repository and tag or digest; by a tag the first digest seen is recorded and all nodes fetch that one."""
+    credentials_secret_ref: SecretRef | None = None
+    """Secret of type kubernetes.io/dockerconfigjson, or with username and password; absent: anybody may pull."""
+
+
+def _member(kind: str, name: str) -> dict[str, str]:
+    """CEL: a source has the member of its type and no other."""
+    return rule(
+        f"(self.type == '{kind}') == has(self.{name})", f"source.{name} goes with type {kind}, and only with it"
+    )
 
 
 class ImageSource(Model):
     """Where a file comes from."""
 
     model_config = ConfigDict(
-        json_schema_extra=rules(rule("self.type != 'HTTP' || has(self.http)", "source.http is required with type HTTP"))
+        json_schema_extra=rules(_member("HTTP", "http"), _member("S3", "s3"), _member("OCI", "oci"))
     )
 
-    type: Literal["HTTP"]
-    """HTTP: fetched from a web server."""
+    type: Literal["HTTP", "S3", "OCI"]
+    """HTTP: a web server; S3: a bucket; OCI: a container registry."""
     http: HTTPSource | None = None
     """The member of type HTTP."""
+    s3: S3Source | None = None
+    """The member of type S3."""
+    oci: OCISource | None = None
+    """The member of type OCI."""
+
+
+_PINNED = rule(
+    "!has(self.checksum) || !has(self.source) || self.source.type != 'OCI'",
+    "an OCI image is pinned by its reference, as in host/repository@sha256:…, not by checksum",
+    path=".checksum",
+)
 
 
 class Initrd(Model):
     """An initial RAM disk."""
+
+    model_config = ConfigDict(json_schema_extra=rules(_PINNED))
 
     source: ImageSource
     """Where it comes from."""
@@ -44,6 +117,8 @@ class Initrd(Model):
 
 class ImageKernel(Model):
     """A kernel to boot directly."""
+
+    model_config = ConfigDict(json_schema_extra=rules(_PINNED))
 
     source: ImageSource
     """Where the kernel comes from."""
@@ -70,6 +145,7 @@ class VirtualMachineImageSpec(Model):
                 "has(self.source) || !has(self.checksum)",
                 "checksum belongs to source; a kernel's own is kernel.checksum",
             ),
+            _PINNED,
             *unchanged("type", "source", "checksum", "kernel"),
         )
     )
@@ -91,9 +167,9 @@ class ImageFile(Model):
     """A file of the image, as the first node saw it."""
 
     url: Link
-    """Where it came from."""
+    """Where it came from; of S3 and OCI written as s3://… and oci://…."""
     digest: Word
-    """sha256:… of the file as fetched; every node must find the same."""
+    """sha256:… of the file as fetched, of OCI of its manifest; every node must find the same."""
 
 
 class ImageFetch(Model):

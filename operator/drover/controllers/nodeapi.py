@@ -1,13 +1,14 @@
 """The node API: what agents may have of the cluster that their own permissions do not give them.
 
 ``GET /v1/seeds/<namespace>/<domain>`` answers the Secrets that a Domain's seed names, each as base64 under
-``<name>/<key>``. Who asks proves by its token that it is the agent of a node, and gets only what a Domain of that node
-names and the machine behind it, which has a place on that node, names still. The controller that leads says in a
-ConfigMap where it listens and which certificate it has.
+``<name>/<key>``; ``GET /v1/images/…`` the Secret that it takes to fetch an image for it, under its keys. Who asks
+proves by its token that it is the agent of a node, and gets only what a Domain of that node names and the machine
+behind it, which has a place on that node, names still. The controller that leads says in a ConfigMap where it listens
+and which certificate it has.
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from functools import partial
 
@@ -16,18 +17,22 @@ from aiohttp import web
 
 from drover.api.cloudinit import SecretKey
 from drover.api.kinds import CONFIG_MAP, SECRET, TOKEN_REVIEW
+from drover.controllers.gather import gather
 from drover.controllers.watches import MACHINE
 from drover.controllers.world import World
 from drover.errors import OperatorError
 from drover.kube.errors import AlreadyExists
 from drover.metrics.registry import wrote
 from drover.planning import nodeapi
+from drover.planning.catalog import Catalog
 from drover.planning.view import DomainView, MachineView, view
 from drover.runtime import certificate
 from drover.runtime.certificate import Certificate
 from drover.runtime.patience import patiently
 from drover.state.resource import Body, Key
 
+Answer = Callable[[DomainView, MachineView], Awaitable[web.Response]]
+"""Answers what is asked for a Domain, given the machine behind it."""
 log = structlog.stdlib.get_logger(__name__)
 REVIEWS = 8
 """Tokens that are reviewed at a time."""
@@ -50,13 +55,23 @@ class NodeAPI:
 
     async def seed(self, request: web.Request) -> web.Response:
         """Answer the Secrets of one Domain's seed."""
+        return await self._answer(request, self._secrets)
+
+    async def image(self, request: web.Request) -> web.Response:
+        """Answer the Secret that it takes to fetch an image of a Domain."""
+        names = request.match_info
+        image, secret = Key(names["owner"], names["image"]), names["secret"]
+        return await self._answer(request, partial(self._credentials, image=image, secret=secret))
+
+    async def _answer(self, request: web.Request, answer: Answer) -> web.Response:
+        """Answer the agent of a Domain's node."""
         key = Key(request.match_info["namespace"], request.match_info["domain"])
         if self._heard >= WAITING:
             return _refusal(503, "Busy", "too many are asking")
         self._heard += 1
         try:
             async with asyncio.timeout(ANSWER_SECONDS):
-                return await self._answer(key, request.headers.get("Authorization", ""))
+                return await self._hear(key, request.headers.get("Authorization", ""), answer)
         except (OperatorError, TimeoutError) as error:
             reason = error.reason if isinstance(error, OperatorError) else "Timeout"
             log.warning("cannot answer an agent", domain=str(key), reason=reason)
@@ -64,7 +79,7 @@ class NodeAPI:
         finally:
             self._heard -= 1
 
-    async def _answer(self, key: Key, authorization: str) -> web.Response:
+    async def _hear(self, key: Key, authorization: str, answer: Answer) -> web.Response:
         node = await self._caller(authorization)
         if not node:
             return _refusal(401, "Unauthorized", "this is no token of a node's agent")
@@ -72,7 +87,7 @@ class NodeAPI:
         machine = self._machine(domain) if domain else None
         if domain is None or machine is None or not nodeapi.may_read(domain, machine, self._places(machine), node):
             return _refusal(403, "Forbidden", f"there is no Domain {key} on {node}")
-        return await self._secrets(domain, machine)
+        return await answer(domain, machine)
 
     async def _caller(self, authorization: str) -> str:
         """Name of the node whose agent asks, empty when it is somebody else."""
@@ -104,6 +119,19 @@ class NodeAPI:
         found = await asyncio.gather(*(self._world.cluster.get(SECRET, Key(namespace, name)) for name in names))
         return _answer(namespace, wanted, dict(zip(names, found, strict=True)))
 
+    async def _credentials(self, domain: DomainView, machine: MachineView, image: Key, secret: str) -> web.Response:
+        found = gather(machine.meta.key, self._world)
+        held = self._world.stores.images.get(image)
+        catalog = found.catalog if found and found.machine.meta.uid == machine.meta.uid else Catalog("")
+        if not nodeapi.may_fetch(domain, view(held) if held else None, secret, catalog):
+            words = f"machine {machine.meta.key.name} does not use Secret {secret} by image {image}"
+            return _refusal(403, "Forbidden", words)
+        body = await self._world.cluster.get(SECRET, Key(image.namespace, secret))
+        if body is None:
+            what = f"there is no Secret {secret} in namespace {image.namespace}"
+            return _refusal(404, "SecretNotFound", what)
+        return _told(body.get("data") or {})
+
 
 def _answer(namespace: str, wanted: Sequence[SecretKey], found: dict[str, Body | None]) -> web.Response:
     secrets: dict[str, str] = {}
@@ -116,7 +144,11 @@ def _answer(namespace: str, wanted: Sequence[SecretKey], found: dict[str, Body |
             return _refusal(404, "SecretNotFound", f"{what} in namespace {namespace}")
         secrets[f"{each.name}/{each.key}"] = value
         versions[each.name] = body["metadata"]["resourceVersion"] if body else ""
-    return web.json_response({"secrets": secrets, "versions": versions}, headers={"Cache-Control": "no-store"})
+    return _told(secrets, versions=versions)
+
+
+def _told(secrets: Mapping[str, str], **more: Mapping[str, str]) -> web.Response:
+    return web.json_response({"secrets": dict(secrets), **more}, headers={"Cache-Control": "no-store"})
 
 
 def _refusal(status: int, reason: str, message: str) -> web.Response:
@@ -128,7 +160,8 @@ async def serve(world: World) -> AsyncIterator["Place"]:
     """Serve while the context lasts."""
     pair = certificate.make(nodeapi.SERVER_NAME, world.cluster.now())
     application = web.Application()
-    application.add_routes([web.get(nodeapi.ROUTE, NodeAPI(world).seed)])
+    api = NodeAPI(world)
+    application.add_routes([web.get(nodeapi.ROUTE, api.seed), web.get(nodeapi.IMAGE_ROUTE, api.image)])
     runner = web.AppRunner(application, access_log=None, shutdown_timeout=0.1, keepalive_timeout=IDLE_SECONDS)
     await runner.setup()
     host, _, port = world.settings.node_api_address.rpartition(":")

@@ -16,7 +16,7 @@ from drover.api.domain import (
     MachineRef,
 )
 from drover.api.image import ImageSource
-from drover.planning import names, netconfig, power
+from drover.planning import imagesource, names, netconfig, power
 from drover.planning.address import Held
 from drover.planning.catalog import Catalog
 from drover.planning.power import Wish
@@ -169,10 +169,10 @@ def _known(before: DomainSpec | None) -> dict[str, Artifact]:
     return {artifact.url: artifact for artifact in artifacts if artifact}
 
 
-def _artifact(source: ImageSource, checksum: str | None, image: ImageView, known: Mapping[str, Artifact]) -> Artifact:
-    url = source.http.url if source.http else ""
+def _artifact(source: ImageSource, asked: str | None, image: ImageView, known: Mapping[str, Artifact]) -> Artifact:
+    url, checksum = imagesource.address(source), imagesource.checksum(source, asked)
     if checksum is None and url in known:
         return known[url]
     recorded = {file.url: file.digest for file in image.status.files or []}
     kind: Literal["ISO"] | None = "ISO" if image.spec.type == "ISO" else None
-    return Artifact(url=url, checksum=checksum or recorded.get(url), type=kind)
+    return Artifact(url=url, checksum=checksum or recorded.get(url), type=kind, secret=imagesource.secret(source))

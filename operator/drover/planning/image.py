@@ -7,6 +7,7 @@ from drover.api.hypervisor import HeldImage
 from drover.api.image import ImageFetch, ImageFile, VirtualMachineImageSpec, VirtualMachineImageStatus
 from drover.planning import quantity
 from drover.planning.conditions import Finding, stamp
+from drover.planning.imagesource import address, checksum
 from drover.planning.use import NOBODY, Use
 from drover.planning.view import HypervisorView, ImageView
 
@@ -40,7 +41,7 @@ def files(spec: VirtualMachineImageSpec) -> dict[str, str]:
         initrd = spec.kernel.initrd
         parts += [(spec.kernel.source, spec.kernel.checksum)]
         parts += [(initrd.source, initrd.checksum)] if initrd else []
-    return {source.http.url: checksum or "" for source, checksum in parts if source and source.http}
+    return {address(source): checksum(source, asked) or "" for source, asked in parts if source}
 
 
 def status(

@@ -1,11 +1,15 @@
 """Who may have what through the controller's node API."""
 
-from collections.abc import Container, Mapping
+from collections.abc import Container, Iterator, Mapping
 from typing import Any
 
 from drover.api.cloudinit import CloudInit, SecretKey
-from drover.planning import seed
-from drover.planning.view import DomainView, MachineView
+from drover.api.domain import DomainImage, DomainKernel
+from drover.api.image import VirtualMachineImageSpec
+from drover.planning import imagesource, seed
+from drover.planning.catalog import Catalog
+from drover.planning.references import allows
+from drover.planning.view import DomainView, ImageView, MachineView
 
 AGENT = "drover-agent"
 """Name of the agents' ServiceAccount."""
@@ -14,6 +18,8 @@ SERVER_NAME = "drover-controller"
 CONFIG_MAP_NAME = "drover-node-api"
 """ConfigMap in our namespace that says where the node API is, and its certificate."""
 ROUTE = "/v1/seeds/{namespace}/{domain}"
+IMAGE_ROUTE = "/v1/images/{namespace}/{domain}/{owner}/{image}/{secret}"
+"""The Secret that it takes to fetch an image for a Domain; `owner` is the image's namespace."""
 NODE_CLAIM = "authentication.kubernetes.io/node-name"
 
 
@@ -45,3 +51,31 @@ def readable(domain: DomainView, cloud_init: CloudInit | None) -> tuple[SecretKe
     """
     named = seed.named(cloud_init)
     return tuple(secret for secret in seed.secrets(domain.spec.seed) if secret in named)
+
+
+def may_fetch(domain: DomainView, image: ImageView | None, secret: str, catalog: Catalog) -> bool:
+    """Tell whether a Domain's node may have a Secret: its machine uses the image, and the image names the Secret.
+
+    `catalog` is what the machine refers to; again, what a Domain says by itself counts for nothing.
+    """
+    if image is None or secret not in _secrets(image.spec):
+        return False
+    name = str(image.meta.key)
+    known = name in catalog.images and allows(image, catalog.namespace, catalog.labels)
+    return known and any(each.image == name for each in _users(domain))
+
+
+def _users(domain: DomainView) -> Iterator[DomainImage | DomainKernel]:
+    yield from (disk.image for disk in domain.spec.disks if disk.image)
+    if domain.spec.kernel:
+        yield domain.spec.kernel
+
+
+def _secrets(spec: VirtualMachineImageSpec) -> frozenset[str]:
+    kernel = spec.kernel
+    sources = (
+        spec.source,
+        kernel.source if kernel else None,
+        kernel.initrd.source if kernel and kernel.initrd else None,
+    )
+    return frozenset(name for source in sources if source and (name := imagesource.secret(source)))

@@ -83,6 +83,8 @@ class AgentSettings(CommonSettings):
     """Servers that images may be fetched from: names, *.names, addresses and networks, with commas between them. A * by
     itself stands for every other server but those at loopback, link-local and cloud metadata addresses, which must be
     listed to be asked."""
+    image_plain_registries: str = ""
+    """Container registries, as host or host:port with commas between, that are asked by http instead of https."""
     image_maximum_bytes: PositiveInt = 1 << 40
     """Largest file of an image, as it comes and as it is unpacked."""
     image_timeout_seconds: PositiveFloat = 6 * 3600.0

@@ -322,3 +322,17 @@ async def test_what_is_fetched_is_under_way_no_more(
     await bell.event.wait()
 
     assert [(each.stage, each.digest) for each in images.reported()] == [(None, DIGEST)]
+
+
+async def test_what_took_a_secret_is_given_to_no_other_image(images: Images, download: Download, bell: Bell) -> None:
+    private = Artifact(url="http://web/secret", checksum=DIGEST, secret="keys")
+    download.go.set()
+    reason(images, A, Wanted("shop/private", private, disk=True))
+    await bell.event.wait()
+    bell.event.clear()
+
+    images.want(A, [Wanted("shop/private", private, disk=True)])
+    public = Wanted("shop/other", Artifact(url="http://web/guessed", checksum=DIGEST), disk=True)
+    assert reason(images, B, public) == "Fetching"
+    await bell.event.wait()
+    assert download.asked == ["http://web/secret", "http://web/guessed"]

@@ -4,6 +4,7 @@ import asyncio
 import json
 import os
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from drover.agent.workers import Wanted, run_child
 from drover.api.domain import Artifact
 from drover.errors import Retryable
 from drover.runtime.settings import AgentSettings
+from drover.state.resource import Key
 
 WANTED = Wanted("shop/debian", Artifact(url="http://web/debian.img", checksum="sha256:abc"), disk=True)
 RESULT = {"digest": "sha256:abc", "file": "abc.qcow2", "size": 5, "format": "raw", "virtual_size": 9}
@@ -68,7 +70,11 @@ async def test_a_child_that_does_not_listen_is_killed(child: Path, monkeypatch: 
 
 
 def fetcher(**settings: Any) -> workers.Fetcher:
-    return make_fetcher(AgentSettings(node_name="n1", **settings))
+    return make_fetcher(AgentSettings(node_name="n1", **settings), credentials)
+
+
+async def credentials(domain: Key, image: str, secret: str) -> dict[str, str]:
+    return {"asked": f"{domain} {image} {secret}"}
 
 
 async def test_a_download_is_asked_for_out_of_sight_of_whoever_lists_processes(child: Path, tmp_path: Path) -> None:
@@ -82,6 +88,16 @@ async def test_a_download_is_asked_for_out_of_sight_of_whoever_lists_processes(c
     assert (tmp_path / "words").read_text().split() == ["-m", "drover", "worker", "fetch"]
     expected = Order("http://web/debian.img", tmp_path, "Disk", checksum="sha256:abc", hosts="mirror.example")
     assert from_json((tmp_path / "order").read_bytes()) == expected
+
+
+async def test_a_download_that_takes_a_secret_is_given_it(child: Path, tmp_path: Path) -> None:
+    behave(child, f"cat > {tmp_path}/order", f"echo '{json.dumps({'result': RESULT})}'")
+    artifact = WANTED.artifact.model_copy(update={"secret": "keys"})
+
+    await fetcher()(replace(WANTED, artifact=artifact, domain=Key("shop", "web-1")), tmp_path, lambda *_: None)
+
+    order = from_json((tmp_path / "order").read_bytes())
+    assert order.credentials == {"asked": "shop/web-1 shop/debian keys"}
 
 
 async def test_how_far_a_download_is_is_handed_on(child: Path, tmp_path: Path) -> None:

@@ -66,12 +66,20 @@ class Scene:
         )
 
 
+SOURCE = {"type": "HTTP", "http": {"url": "http://web/tiny", "headersSecretRef": {"name": "keys"}}}
+
+
 @asynccontextmanager
 async def scene() -> AsyncIterator[Scene]:
     cosmos = Cosmos(Random(0))
     await cosmos.furnish()
+    image = {
+        "metadata": {"name": "tiny", "namespace": "shop"},
+        "spec": {"type": "Kernel", "kernel": {"source": SOURCE}},
+    }
+    await cosmos.client.create(kinds.IMAGE, image)
     node_api = {"userDataSecretRef": {"name": "boot", "key": "user"}}
-    await cosmos.create(interfaces=[], cloudInit=node_api)
+    await cosmos.create(interfaces=[], cloudInit=node_api, kernel={"image": "tiny"})
     await cosmos.settle()
     ((_, body),) = cosmos.etcd.every(kinds.DOMAIN)
     here, there = body["spec"]["nodeName"], {"n1": "n2", "n2": "n1"}[body["spec"]["nodeName"]]
@@ -238,3 +246,52 @@ async def test_nothing_but_tls_is_spoken() -> None:
         with pytest.raises(aiohttp.ClientError):
             await session.get(f"http://{told.place.address}/v1/seeds/shop/web-1")
     assert certificate.trusting(told.place.certificate).verify_mode == ssl.CERT_REQUIRED
+
+
+KEYS, IMAGE = Key("shop", "keys"), "shop/tiny"
+
+
+@asynccontextmanager
+async def private_image(value: bytes = b"Bearer hush") -> AsyncIterator[Scene]:
+    """A machine whose kernel takes a Secret to fetch."""
+    async with scene() as told:
+        data = {"Authorization": base64.b64encode(value).decode()}
+        metadata = {"name": KEYS.name, "namespace": KEYS.namespace}
+        await told.cosmos.client.create(kinds.SECRET, {"metadata": metadata, "data": data})
+        yield told
+
+
+async def test_an_agent_gets_what_it_takes_to_fetch_an_image_of_its_machine() -> None:
+    async with private_image() as told:
+        found = await told.asks().credentials(told.order.meta.key, IMAGE, "keys")
+
+    assert found == {"Authorization": "Bearer hush"}
+
+
+@pytest.mark.parametrize(
+    ("token", "image", "secret"),
+    [
+        pytest.param("n2", "shop/tiny", "keys", id="another node's agent"),
+        pytest.param("n1", "shop/tiny", "other", id="another Secret"),
+        pytest.param("n1", "shop/other", "keys", id="another image"),
+        pytest.param("n1", "library/tiny", "keys", id="an image elsewhere"),
+    ],
+)
+async def test_nobody_else_gets_an_images_secret(token: str, image: str, secret: str) -> None:
+    async with private_image() as told:
+        with pytest.raises(Unavailable, match="refuses"):
+            await told.asks(token).credentials(told.order.meta.key, image, secret)
+
+
+async def test_an_images_secret_that_is_missing_is_named() -> None:
+    async with private_image() as told:
+        told.cosmos.etcd.drop(kinds.SECRET, KEYS)
+
+        with pytest.raises(NotReady, match="there is no Secret keys in namespace shop"):
+            await told.asks().credentials(told.order.meta.key, IMAGE, "keys")
+
+
+async def test_a_secret_that_is_no_text_is_no_credentials() -> None:
+    async with private_image(b"\xff") as told:
+        with pytest.raises(NotReady, match="not text"):
+            await told.asks().credentials(told.order.meta.key, IMAGE, "keys")

@@ -1,7 +1,7 @@
 from typing import Any
 
 import pytest
-from tests.support.machines import make_domain, make_machine
+from tests.support.machines import SHOP, URL, make_catalog, make_domain, make_image, make_kernel, make_machine
 
 from drover.api.cloudinit import CloudInit, SecretKey
 from drover.planning import nodeapi
@@ -67,3 +67,35 @@ def test_what_a_domain_names_counts_only_as_far_as_its_machine_does(
 
     assert nodeapi.readable(domain, CloudInit.model_validate(given)) == expected
     assert nodeapi.readable(domain, None) == ()
+
+
+PRIVATE = {"source": {"type": "HTTP", "http": {"url": URL, "headersSecretRef": {"name": "keys"}}}}
+ROOT = {"name": "root", "volume": "web.root", "volumeUid": "u", "pool": "default"}
+
+
+@pytest.mark.parametrize(
+    ("image", "secret", "known", "allowed"),
+    [
+        pytest.param(make_image(**PRIVATE), "keys", True, True, id="the machine's image names it"),
+        pytest.param(make_image(**PRIVATE), "other", True, False, id="another Secret"),
+        pytest.param(make_image(), "keys", True, False, id="the image names none"),
+        pytest.param(make_image(**PRIVATE), "keys", False, False, id="the machine does not use the image"),
+        pytest.param(make_image(namespace="library", **PRIVATE), "keys", True, False, id="an image that is not shared"),
+        pytest.param(None, "keys", True, False, id="no image"),
+    ],
+)
+def test_an_images_secret_is_for_machines_that_use_it(image: Any, secret: str, *, known: bool, allowed: bool) -> None:
+    name = str(image.meta.key) if image else "shop/debian"
+    domain = make_domain(disks=[ROOT | {"image": {"image": name, "source": {"url": URL}}}])
+    catalog = make_catalog(images={name: image} if known and image else {})
+
+    assert nodeapi.may_fetch(domain, image, secret, catalog) is allowed
+
+
+def test_a_kernels_secret_is_for_machines_that_boot_it() -> None:
+    image = make_kernel("tiny", **PRIVATE)
+    kernel = {"image": f"{SHOP}/tiny", "kernel": {"url": URL}}
+    catalog = make_catalog(images={f"{SHOP}/tiny": image})
+
+    found = [nodeapi.may_fetch(make_domain(kernel=each), image, "keys", catalog) for each in (kernel, None)]
+    assert found == [True, False]

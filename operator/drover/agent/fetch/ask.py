@@ -8,7 +8,7 @@ import aiohttp
 from yarl import URL
 
 from drover.agent.fetch.body import CHUNK_BYTES
-from drover.agent.fetch.order import Order, Trouble
+from drover.agent.fetch.order import Order, Request, Trouble
 from drover.agent.fetch.reach import Reach, Sockets, check_by_name, read, refusal
 
 MAXIMUM_REDIRECTS = 5
@@ -17,10 +17,12 @@ SCHEMES = frozenset({"http", "https"})
 
 
 @asynccontextmanager
-async def answer(order: Order, headers: Mapping[str, str]) -> AsyncIterator[aiohttp.ClientResponse]:
+async def answer(order: Order, request: Request) -> AsyncIterator[aiohttp.ClientResponse]:
     """Ask, and follow where the server points; the last answer, whatever its status, with its body still to come."""
-    reach, url = read(order.hosts), URL(order.url)
+    reach, url = read(order.hosts), URL(request.url, encoded=request.exact)
+    first = url.origin()
     for _ in range(MAXIMUM_REDIRECTS + 1):
+        headers = {**request.headers, **(request.secret if url.origin() == first else {})}
         async with _asked(url, order, reach, headers) as response:
             place = response.headers.get("Location") if response.status in REDIRECTS else None
             if place is None:

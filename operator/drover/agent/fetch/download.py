@@ -2,13 +2,13 @@
 
 import re
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import aiohttp
 
 from drover.agent.fetch.ask import answer
 from drover.agent.fetch.body import CHUNK_BYTES, Digests, Sink, Validator, discard, held_back, opened, remembered
-from drover.agent.fetch.order import Order, Progress, Trouble
+from drover.agent.fetch.order import Order, Progress, Source, Trouble
 from drover.agent.fetch.room import room
 
 OK, PARTIAL, UNSATISFIABLE = 200, 206, 416
@@ -47,13 +47,13 @@ class Pace:
         self.since, self.brought = time.monotonic(), 0
 
 
-async def download(order: Order, progress: Progress) -> Digests:
+async def download(order: Order, source: Source, progress: Progress) -> Digests:
     """Fetch the file into ``order.part`` whole and verified; what fails leaves nothing that cannot be gone on from."""
     try:
-        digests = await _try(order, progress)
+        digests = await _try(order, source, progress)
     except Changed:
         discard(order)
-        digests = await _try(order, progress)
+        digests = await _try(order, source, progress)
     try:
         digests.verify()
     except Trouble:
@@ -62,13 +62,14 @@ async def download(order: Order, progress: Progress) -> Digests:
     return digests
 
 
-async def _try(order: Order, progress: Progress) -> Digests:
-    digests, known = Digests(order.checksum), remembered(order)
+async def _try(order: Order, source: Source, progress: Progress) -> Digests:
+    digests, known = Digests(source.checksum), remembered(order)
     held = digests.feed(held_back(order, known))
-    async with answer(order, _headers(held, known)) as response:
+    request = replace(source.request, headers={**source.request.headers, **_headers(held, known)})
+    async with answer(order, request) as response:
         start = _start(response, held, known)
         if start.offset != held:
-            digests = Digests(order.checksum)
+            digests = Digests(source.checksum)
         await _receive(response, start, order, digests, progress)
     return digests
 

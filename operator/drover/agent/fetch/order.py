@@ -2,8 +2,8 @@
 
 import hashlib
 import json
-from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Literal
 
@@ -26,14 +26,44 @@ class Trouble(Exception):
 
 
 @dataclass(frozen=True, slots=True)
+class Request:
+    """What a server is asked."""
+
+    url: str
+    secret: Mapping[str, str] = field(default_factory=dict)
+    """Headers that no other server gets, wherever this one points."""
+    headers: Mapping[str, str] = field(default_factory=dict)
+    exact: bool = False
+    """Whether the URL is signed as it stands."""
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """Where a body is to be had, and what it is."""
+
+    request: Request
+    checksum: str = ""
+    """What it must hash to."""
+    digest: str = ""
+    """What stands for it; empty: its own sha256."""
+    layered: bool = False
+    """Whether the file is inside a layer of a container disk."""
+
+
+@dataclass(frozen=True, slots=True)
 class Order:
     """A file to fetch."""
 
     url: str
+    """By http, https, s3 or oci, see `source`."""
     directory: Path
     kind: Kind
     checksum: str = ""
     """sha256:… or sha512:…, empty when any content will do."""
+    credentials: Mapping[str, str] = field(default_factory=dict)
+    """What the Secret holds that the image names."""
+    plain_registries: Sequence[str] = field(default_factory=list)
+    """Registries that are asked by http."""
     hosts: str = "*"
     """Servers that may be asked, see `reach`."""
     maximum_bytes: int = 1 << 40

@@ -4,15 +4,18 @@ import errno
 import os
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import aiohttp
 
-from drover.agent.fetch import body, disk
+from drover.agent.fetch import body as bodies
+from drover.agent.fetch import disk
 from drover.agent.fetch.download import download
-from drover.agent.fetch.order import Kind, Order, Progress, Result, Trouble
+from drover.agent.fetch.layer import extract
+from drover.agent.fetch.order import Kind, Order, Progress, Result, Source, Trouble
 from drover.agent.fetch.room import room
+from drover.agent.fetch.source import find
 from drover.agent.fetch.unpack import unpack
 from drover.translation import diskimage
 
@@ -23,43 +26,65 @@ _FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 async def fetch(order: Order, progress: Progress) -> Result:
     """Fetch, verify, check and keep a file; raise `Trouble` with nothing left behind but what a later try can use."""
     with _told():
+        source = await find(order)
         with _room_given_back(order):
-            digest = (await download(order, progress)).sha256
+            digest = (await download(order, source, progress)).sha256
         with _nothing_left(order):
             size = order.part.stat().st_size
-            return replace(await KEEP[order.kind](order, digest, progress), download_size=size)
+            async with _inside(order, source, progress) as file:
+                result = await KEEP[order.kind](order, Body(file, source.digest or digest), progress)
+            return replace(result, download_size=size)
 
 
-async def _keep_file(order: Order, digest: str, _: Progress) -> Result:
-    size = order.part.stat().st_size
+@dataclass(frozen=True, slots=True)
+class Body:
+    """A file that has come, and the digest that stands for it."""
+
+    path: Path
+    digest: str
+
+
+@asynccontextmanager
+async def _inside(order: Order, source: Source, progress: Progress) -> AsyncIterator[Path]:
+    """The file itself, or for as long as it is needed the disk in a layer."""
+    if not source.layered:
+        yield order.part
+        return
+    with _scratch(order, ".disk") as target:
+        await extract(order.part, target, min(order.maximum_bytes, room(order.directory)), progress)
+        yield target
+
+
+async def _keep_file(order: Order, body: Body, _: Progress) -> Result:
+    size = body.path.stat().st_size
     if size == 0:
         raise Trouble("Truncated", "the file is empty")
-    _settle(order.part, order.directory / digest)
-    return Result(f"sha256:{digest}", digest, size)
+    _settle(body.path, order.directory / body.digest)
+    return Result(f"sha256:{body.digest}", body.digest, size)
 
 
-async def _keep_iso(order: Order, digest: str, progress: Progress) -> Result:
+async def _keep_iso(order: Order, body: Body, progress: Progress) -> Result:
     with disk.understood():
-        packing, beginning = disk.plain_head(order.part)
+        packing, beginning = disk.plain_head(body.path)
         diskimage.check_iso(beginning)
-    target = order.directory / (f"{digest}.iso" if packing else digest)
+    target = order.directory / (f"{body.digest}.iso" if packing else body.digest)
     if not target.exists():
-        async with _plain(order, disk.Look(packing, "raw", None), progress) as source:
+        async with _plain(order, body, disk.Look(packing, "raw", None), progress) as source:
             _settle(source, target)
     size = target.stat().st_size
-    return Result(f"sha256:{digest}", target.name, size, "raw", size)
+    return Result(f"sha256:{body.digest}", target.name, size, "raw", size)
 
 
-async def _keep_disk(order: Order, digest: str, progress: Progress) -> Result:
-    found = disk.recognise(order.part)
-    target = order.directory / f"{digest}.qcow2"
-    virtual_size = await disk.inspect(target) if target.exists() else await _make(order, found, target, progress)
-    return Result(f"sha256:{digest}", target.name, target.stat().st_size, found.format, virtual_size)
+async def _keep_disk(order: Order, body: Body, progress: Progress) -> Result:
+    found = disk.recognise(body.path)
+    target = order.directory / f"{body.digest}.qcow2"
+    virtual_size = await disk.inspect(target) if target.exists() else await _make(order, body, found, target, progress)
+    return Result(f"sha256:{body.digest}", target.name, target.stat().st_size, found.format, virtual_size)
 
 
-async def _make(order: Order, found: disk.Look, target: Path, progress: Progress) -> int:
+async def _make(order: Order, body: Body, found: disk.Look, target: Path, progress: Progress) -> int:
     """Put the disk in its place as qcow2; give the size that a guest sees."""
-    async with _plain(order, found, progress) as source:
+    async with _plain(order, body, found, progress) as source:
         if found.format == "qcow2":
             virtual_size = await disk.inspect(source)
             _settle(source, target)
@@ -73,7 +98,7 @@ async def _make(order: Order, found: disk.Look, target: Path, progress: Progress
             return virtual_size
 
 
-KEEP: Mapping[Kind, Callable[[Order, str, Progress], Awaitable[Result]]] = {
+KEEP: Mapping[Kind, Callable[[Order, Body, Progress], Awaitable[Result]]] = {
     "Disk": _keep_disk,
     "ISO": _keep_iso,
     "File": _keep_file,
@@ -81,14 +106,14 @@ KEEP: Mapping[Kind, Callable[[Order, str, Progress], Awaitable[Result]]] = {
 
 
 @asynccontextmanager
-async def _plain(order: Order, found: disk.Look, progress: Progress) -> AsyncIterator[Path]:
+async def _plain(order: Order, body: Body, found: disk.Look, progress: Progress) -> AsyncIterator[Path]:
     """The file itself, or for as long as it is needed what is packed in it."""
     if found.packing is None:
-        yield order.part
+        yield body.path
         return
     with _scratch(order, ".plain") as target:
         most = found.most(order.maximum_bytes, room(order.directory))
-        await unpack(order.part, target, found.packing, most, progress)
+        await unpack(body.path, target, found.packing, most, progress)
         yield target
 
 
@@ -107,7 +132,7 @@ def _settle(source: Path, target: Path) -> None:
     if target.exists():
         return
     source.chmod(0o644)
-    body.persist(source)
+    bodies.persist(source)
     source.rename(target)
     directory = os.open(target.parent, os.O_RDONLY | os.O_DIRECTORY)
     try:
@@ -122,12 +147,12 @@ def _nothing_left(order: Order) -> Iterator[None]:
     try:
         yield
     except Exception:
-        body.discard(order)
+        bodies.discard(order)
         raise
     except BaseException:
-        body.interrupted(order)
+        bodies.interrupted(order)
         raise
-    body.discard(order)
+    bodies.discard(order)
 
 
 @contextmanager
@@ -137,7 +162,7 @@ def _room_given_back(order: Order) -> Iterator[None]:
         yield
     except OSError as error:
         if error.errno in _FULL:
-            body.discard(order)
+            bodies.discard(order)
         raise
 
 

@@ -77,42 +77,59 @@ READERS: Mapping[Packing, Callable[[BinaryIO], Reader]] = {"gzip": _gzip, "xz": 
 
 
 @contextmanager
-def content(path: Path, packing: Packing) -> Iterator[tuple[BinaryIO, Callable[[int], bytes]]]:
-    """Open an archive: its file, and what gives the next bytes of its content."""
+def content(path: Path, packing: Packing) -> Iterator[tuple[BinaryIO, Reader]]:
+    """Open an archive: its file, and what gives its content."""
     with path.open("rb") as file:
-        reader = READERS[packing](file)
+        yield file, reader(file, packing)
 
-        def read(size: int) -> bytes:
-            try:
-                return reader.read(size)
-            except _DAMAGED as error:
-                raise Trouble("UnknownFormat", f"the {packing} archive is damaged: {error}") from error
 
-        yield file, read
+def reader(file: BinaryIO, packing: Packing) -> Reader:
+    """What gives the content of an archive."""
+    return Told(READERS[packing](file), packing)
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """Tells what is wrong with an archive as the trouble of a fetch."""
+
+    inner: Reader
+    packing: Packing
+
+    def read(self, size: int = -1, /) -> bytes:
+        """The next bytes of its content."""
+        try:
+            return self.inner.read(size)
+        except _DAMAGED as error:
+            raise Trouble("UnknownFormat", f"the {self.packing} archive is damaged: {error}") from error
 
 
 def head(path: Path, packing: Packing, size: int) -> bytes:
     """What the content begins with."""
-    with content(path, packing) as (_, read):
+    with content(path, packing) as (_, archive):
         found = b""
-        while len(found) < size and (more := read(size - len(found))):
+        while len(found) < size and (more := archive.read(size - len(found))):
             found += more
         return found
+
+
+def write(file: BinaryIO, data: bytes) -> None:
+    """Write a piece; what is all zeros becomes a hole."""
+    if data == NOTHING[: len(data)]:
+        file.seek(len(data), os.SEEK_CUR)
+    else:
+        file.write(data)
 
 
 async def unpack(source: Path, target: Path, packing: Packing, most: int, progress: Progress) -> None:
     """Write what an archive contains; `TooLarge` as soon as it is more than `most` bytes."""
     done = 0
-    with content(source, packing) as (packed, read), opened(target, append=False) as file:
+    with content(source, packing) as (packed, archive), opened(target, append=False) as file:
         total = os.fstat(packed.fileno()).st_size
-        while data := read(CHUNK_BYTES):
+        while data := archive.read(CHUNK_BYTES):
             done += len(data)
             if done > most:
                 raise Trouble("TooLarge", f"the archive unpacks to more than {most} bytes")
-            if data == NOTHING[: len(data)]:
-                file.seek(len(data), os.SEEK_CUR)
-            else:
-                file.write(data)
+            write(file, data)
             progress("Unpacking", packed.tell(), total)
             # Lets the order to stop be heard.
             await asyncio.sleep(0)
