@@ -37,6 +37,8 @@ class FakeHost:
     fails: dict[str, OperatorError] = field(default_factory=dict)
     """What the next call of a verb runs into."""
     logs: Logs = field(default_factory=lambda: Logs(Path("/state/logs")))
+    named: frozenset[str] = frozenset()
+    """Digests that guests and volumes name."""
     listens: bool = False
     """Whether guests switch themselves off when they are asked to."""
 
@@ -63,6 +65,10 @@ class FakeHost:
             raise Unavailable(self.trouble, reason="LibvirtUnavailable")
         if verb in self.fails:
             raise self.fails.pop(verb)
+
+    async def named_images(self) -> frozenset[str]:
+        self._call("named_images")
+        return self.named
 
     def befall(self, uuid: str, state: Any, reason: Any) -> None:
         """Have something happen to a guest, and libvirt tell of it."""

@@ -9,7 +9,7 @@ from functools import partial
 from urllib.parse import urlsplit
 
 from drover import __version__
-from drover.agent import measure, strays
+from drover.agent import imagesweep, measure, strays
 from drover.agent.domain import UNSEEN_SECONDS
 from drover.agent.download import make_fetcher
 from drover.agent.gate import StartGate
@@ -36,6 +36,7 @@ from drover.kube.lease import Heartbeat
 from drover.metrics import registry
 from drover.metrics.agent import GuestMeters, watch_node, watch_queues
 from drover.planning import libvirt_trouble
+from drover.planning.imagecache import Rules
 from drover.planning.restart import BackOff
 from drover.runtime import health, kinds
 from drover.runtime.health import Health
@@ -100,6 +101,7 @@ def make_node(
     api = NodeAPI(heartbeat.cluster, settings.namespace)
     fetch = make_fetcher(settings, api.credentials)
     images = Images(settings.state_dir / "images", fetch, wake=doorbell, changed=news.tell)
+    images.rules = Rules(settings.image_unused_seconds, settings.image_least_free_percent, settings.image_sweep_seconds)
     images.load()
     survey, wires, address = Survey(host, orders, wake=doorbell, changed=news.tell), Wires(), node_address(settings)
     return Node(
@@ -154,7 +156,7 @@ async def _follow(
     node.orders.settle()
     wake_all(node, queues)
     hypervisors = Hypervisors(node, informer.store(HYPERVISOR), news)
-    await run_until(stop, hypervisors.run(), strays.run(node, queues), informer.run(stop))
+    await run_until(stop, hypervisors.run(), strays.run(node, queues), imagesweep.run(node), informer.run(stop))
 
 
 def _health(node: Node, informer: Informer, queues: dict[Kind, Reconciler]) -> Health:

@@ -5,6 +5,7 @@ machine wants it.
 """
 
 import asyncio
+import os
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
@@ -20,6 +21,7 @@ from drover.api.domain import Artifact
 from drover.api.hypervisor import HeldImage
 from drover.errors import NotReady, OperatorError, Retryable
 from drover.planning.hypervisor import pick_images
+from drover.planning.imagecache import Room, Rules, doomed
 from drover.planning.restart import BackOff
 from drover.state.resource import Key
 
@@ -37,6 +39,8 @@ SHOWN_SECONDS = 10.0
 """How far a fetch is, is told that often: each time somebody writes it down."""
 FIRST_SHOWN_SECONDS = 2.0
 """A fetch that is done by then is not told of."""
+ENDINGS = ("", ".qcow2", ".iso")
+"""What is behind the digest in the name of a file."""
 Identity = tuple[str, str, bool]
 
 
@@ -73,6 +77,7 @@ class Images:
         clock: Callable[[], float] = time.monotonic,
         turn_seconds: float = TURN_SECONDS,
     ) -> None:
+        self.rules = Rules()
         self._stock = Stock(folder)
         self._fetch = fetch
         self._wake = wake
@@ -109,6 +114,18 @@ class Images:
             if attempt.shown is not None:
                 told[url] = _under_way(told.get(url), attempt.wanted, *attempt.shown)
         return pick_images(told.values())
+
+    def tidy(self, named: frozenset[str], ordered: Iterable[tuple[Artifact, bool]]) -> tuple[str, ...]:
+        """Delete what nobody needs: neither guests and volumes, by `named` digests, nor Domains, by their artifacts."""
+        in_use = {file for artifact, disk in ordered for file in self._stock.files(artifact, disk=disk)}
+        files = self._stock.cached(frozenset(in_use) | {f"{digest}{end}" for digest in named for end in ENDINGS})
+        system = os.statvfs(self._stock.folder)
+        room = Room(system.f_blocks * system.f_frsize, system.f_bavail * system.f_frsize)
+        gone = doomed(files, room, self.rules, now=time.time())
+        self._stock.settle(files, gone)
+        if gone:
+            self._changed()
+        return gone
 
     def want(self, key: Key, files: Iterable[Wanted]) -> None:
         """Have files fetched for a Domain; raises why they are not there yet, and wakes it when that changes."""

@@ -1,10 +1,11 @@
 """What the image cache holds: the files and the index that tells where each came from."""
 
 import json
+import re
 import time
-from collections.abc import Iterator
+from collections.abc import Collection, Iterable, Iterator
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import structlog
@@ -14,10 +15,12 @@ from drover.agent.fetch.order import PART, Result
 from drover.agent.workers import Wanted
 from drover.api.domain import Artifact
 from drover.api.hypervisor import HeldImage
+from drover.planning.imagecache import CachedFile
 
 log = structlog.stdlib.get_logger(__name__)
 UNFINISHED_SECONDS = 3600.0
 INDEX = "index.json"
+NAME = re.compile(r"[0-9a-f]{64}(\.qcow2|\.iso)?")
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +39,8 @@ class Held:
     download_size: int | None = None
     private: bool = False
     """Whether it took a Secret to fetch it: then it is for machines that use this very image."""
+    used_at: float = 0.0
+    """When it was last seen in use, in seconds since the epoch."""
 
     @property
     def digest(self) -> str:
@@ -112,9 +117,36 @@ class Stock:
             virtual_size=fetched.virtual_size,
             download_size=fetched.download_size,
             private=wanted.artifact.secret is not None,
+            used_at=time.time(),
         )
-        self._held = [*(each for each in self._held if each != held), held]
+        self._held = [*(each for each in self._held if replace(each, used_at=held.used_at) != held), held]
         self._write_index()
+
+    def cached(self, in_use: frozenset[str]) -> tuple[CachedFile, ...]:
+        """List the files, those too of which the index knows nothing; `in_use` are the names of those in use."""
+        now, used = time.time(), {held.file: held.used_at for held in self._held}
+        found = []
+        for path in self.folder.iterdir():
+            if NAME.fullmatch(path.name) and path.is_file():
+                state = path.stat()
+                last = now if path.name in in_use else used.get(path.name) or state.st_ctime
+                found.append(CachedFile(path.name, state.st_blocks * 512, min(last, now), path.name in in_use))
+        return tuple(found)
+
+    def settle(self, files: Iterable[CachedFile], gone: Collection[str]) -> None:
+        """Delete files, and write down when the others were last in use."""
+        last = {file.name: file.used_at for file in files}
+        # The index first: a file of which it knows nothing is found again, one that is gone must not be promised.
+        self._held = [
+            replace(held, used_at=last.get(held.file, held.used_at)) for held in self._held if held.file not in gone
+        ]
+        self._write_index()
+        for name in gone:
+            (self.folder / name).unlink(missing_ok=True)
+
+    def files(self, artifact: Artifact, *, disk: bool) -> Iterator[str]:
+        """Names of the files that have what an artifact asks for."""
+        return (held.file for held in self._fitting(artifact, disk=disk))
 
     def _read_index(self) -> list[Held]:
         try:

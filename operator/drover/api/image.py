@@ -9,7 +9,7 @@ from drover.api.sharing import AllowedNamespaces
 
 CHECKSUM = r"^(sha256:[0-9a-f]{64}|sha512:[0-9a-f]{128})$"
 URL = r"^https?://[!-~]+$"
-ENDPOINT = r"^https?://[^?#\s]+$"
+ENDPOINT = r'^https?://[!"$->@-~]+$'
 BUCKET = r"^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$"
 REGION = r"^[a-z0-9-]+$"
 OCI = r"^[A-Za-z0-9.-]+(:[0-9]+)?/[a-z0-9]+([._/-]+[a-z0-9]+)*(:[A-Za-z0-9_][A-Za-z0-9_.-]{0,127})?(@sha256:[0-9a-f]{64})?$"
@@ -50,7 +50,8 @@ class S3Source(Model):
     key: Annotated[str, Field(min_length=1, max_length=512)]
     """Key of the object."""
     region: (
-        Annotated[str, Field(max_length=64, pattern=REGION, json_schema_extra=told(REGION, "a region's name"))] | None
+        Annotated[str, Field(max_length=64, pattern=REGION, json_schema_extra=told(REGION, "the name of a region"))]
+        | None
     ) = None
     """Region of the bucket; default us-east-1."""
     credentials_secret_ref: SecretRef | None = None

@@ -19,7 +19,7 @@ from drover.api.network import VirtualNetworkSpec
 from drover.api.virtualmachine import LinkState
 from drover.errors import Unavailable
 from drover.hypervisor import domain as guests
-from drover.hypervisor import facts, stats, volume
+from drover.hypervisor import facts, imageuse, stats, volume
 from drover.hypervisor import network as networks
 from drover.hypervisor import pool as storage
 from drover.hypervisor.connection import Callbacks, Connection
@@ -290,6 +290,10 @@ class Host:
     async def volumes(self, pool: str) -> tuple[str, ...]:
         """List the uids of the volumes in the pool."""
         return await self._libvirt.call(volume.volumes, pool)
+
+    async def named_images(self) -> frozenset[str]:
+        """Digests of cached images that guests and volumes here name; `NotReady` when that cannot be known."""
+        return await self._libvirt.call(imageuse.named)
 
     # --- networks: `network` is the VirtualNetwork's name ----------------------------------------------------------
 

@@ -87,5 +87,11 @@ class AgentSettings(CommonSettings):
     """Container registries, as host or host:port with commas between, that are asked by http instead of https."""
     image_maximum_bytes: PositiveInt = 1 << 40
     """Largest file of an image, as it comes and as it is unpacked."""
+    image_unused_seconds: PositiveFloat = 7 * 86400.0
+    """A cached file that no guest and no volume has needed for so long is deleted."""
+    image_least_free_percent: Annotated[int, Field(ge=0, le=90)] = 15
+    """When less of the file system is free, cached files that nobody needs are deleted at once, the oldest first."""
+    image_sweep_seconds: PositiveFloat = 600.0
+    """How often the cache is looked through."""
     image_timeout_seconds: PositiveFloat = 6 * 3600.0
     """A download or conversion that takes longer fails."""

@@ -5,6 +5,7 @@ import os
 import time
 from collections.abc import Callable
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -15,10 +16,12 @@ from drover.agent.stock import UNFINISHED_SECONDS, Stock
 from drover.agent.workers import Told, Wanted
 from drover.api.domain import Artifact
 from drover.errors import NotReady, OperatorError, Retryable
+from drover.planning.imagecache import Rules
 from drover.state.resource import Key
 
 A, B = Key("shop", "a-1"), Key("shop", "b-1")
 DIGEST = f"sha256:{'a' * 64}"
+DISK = Wanted("shop/debian", Artifact(url="http://web/disk"), disk=True)
 KERNEL = Wanted("shop/tiny", Artifact(url="http://web/vmlinuz"), disk=False)
 
 
@@ -29,6 +32,7 @@ class Download:
         self.asked: list[str] = []
         self.go, self.begun = asyncio.Event(), asyncio.Event()
         self.error: OperatorError | None = None
+        self.file = "file"
         self.told: Told = lambda _stage, _percent: None
 
     async def __call__(self, wanted: Wanted, folder: Path, told: Told) -> Result:
@@ -38,8 +42,8 @@ class Download:
         await self.go.wait()
         if self.error:
             raise self.error
-        (folder / "file").write_bytes(b"content")
-        return Result(DIGEST, "file", 7)
+        (folder / self.file).write_bytes(b"content")
+        return Result(DIGEST, self.file, 7)
 
 
 class Bell:
@@ -336,3 +340,76 @@ async def test_what_took_a_secret_is_given_to_no_other_image(images: Images, dow
     assert reason(images, B, public) == "Fetching"
     await bell.event.wait()
     assert download.asked == ["http://web/secret", "http://web/guessed"]
+
+
+OLD = 30 * 86400.0
+
+
+@pytest.fixture
+async def old(images: Images, download: Download, bell: Bell) -> Path:
+    """A disk that was fetched and not used for a month."""
+    download.file = f"{'a' * 64}.qcow2"
+    download.go.set()
+    reason(images, A, DISK)
+    await bell.event.wait()
+    images.leave(A)
+    return make_old(images)
+
+
+def on_disk(path: Path) -> bool:
+    return path.exists()
+
+
+def make_old(images: Images) -> Path:
+    stock = images._stock
+    stock._held = [replace(held, used_at=time.time() - OLD) for held in stock]
+    return stock.folder / next(iter(stock)).file
+
+
+@pytest.mark.parametrize(
+    ("named", "ordered", "stays"),
+    [
+        pytest.param((), (), False, id="nobody"),
+        pytest.param(("a" * 64,), (), True, id="a volume, be its machine on or off"),
+        pytest.param(("b" * 64,), (), False, id="a volume of another image"),
+        pytest.param((), (DISK.artifact,), True, id="a Domain by its URL"),
+        pytest.param((), (Artifact(url="http://mirror/x", checksum=DIGEST),), True, id="a Domain by its checksum"),
+        pytest.param((), (Artifact(url="http://mirror/x"),), False, id="a Domain of another image"),
+    ],
+)
+async def test_a_file_goes_when_nobody_has_needed_it_for_long(
+    images: Images, old: Path, named: tuple[str, ...], ordered: tuple[Artifact, ...], *, stays: bool
+) -> None:
+    gone = images.tidy(frozenset(named), [(each, True) for each in ordered])
+
+    assert (on_disk(old), gone) == (stays, () if stays else (old.name,))
+    assert [each.digest for each in images.reported()] == ([DIGEST] if stays else [])
+
+
+async def test_a_file_that_was_in_use_a_moment_ago_stays_a_while(images: Images, old: Path) -> None:
+    assert images.tidy(frozenset({"a" * 64}), []) == ()
+    assert images.tidy(frozenset(), []) == ()
+    make_old(images)
+
+    assert images.tidy(frozenset(), []) == (old.name,)
+
+
+async def test_how_long_a_file_was_not_used_outlives_the_agent(images: Images, old: Path, download: Download) -> None:
+    images._stock._write_index()
+    again = Images(old.parent, download, wake=lambda _: None, changed=lambda: None)
+    again.load()
+
+    assert again.tidy(frozenset(), []) == (old.name,)
+
+
+async def test_a_file_of_which_the_index_knows_nothing_goes_too(
+    images: Images, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    left, other = tmp_path / f"{'c' * 64}.iso", tmp_path / "somebodys.txt"
+    for path in (left, other):
+        path.touch()
+    assert images.tidy(frozenset(), []) == ()
+
+    monkeypatch.setattr(images, "rules", Rules(unused_seconds=0.0))
+    assert images.tidy(frozenset(), []) == (left.name,)
+    assert other.exists()
