@@ -1,10 +1,10 @@
-"""``python -m benchmarks [life] [memory] [anchor] [scale] [fleet] [addresses]``: run them, write the page."""
+"""``python -m benchmarks [NAME ...]``: run those that are named, or all; write the page of all figures."""
 
 import asyncio
 import sys
 from pathlib import Path
 
-from benchmarks import addresses, anchor, fleet, life, memory, scale
+from benchmarks import addresses, anchor, fleet, images, life, memory, scale
 from benchmarks.figures import Report
 
 ALL = {
@@ -14,6 +14,7 @@ ALL = {
     "scale": scale.measure,
     "fleet": fleet.measure,
     "addresses": addresses.measure,
+    "images": images.measure,
 }
 
 

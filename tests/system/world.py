@@ -22,7 +22,11 @@ BOOT = 90.0
 """Seconds a guest may take to boot on a machine that is busy with others."""
 
 
-SETTINGS = ("DROVER_RESYNC_SECONDS=20", "DROVER_IMAGE_STALL_SECONDS=3")
+SETTINGS = (
+    "DROVER_RESYNC_SECONDS=20",
+    "DROVER_IMAGE_STALL_SECONDS=3",
+    "DROVER_IMAGE_PLAIN_REGISTRIES=images.drover.internal:5000",
+)
 """What controller and agents are told in every test, so that none of them takes minutes."""
 
 
