@@ -59,6 +59,19 @@ def disk(**fields: Any) -> Body:
     return vm(disks=[{name: value for name, value in (ROOT | fields).items() if value is not None}])
 
 
+BUCKET: Body = {"type": "S3", "s3": {"endpoint": "https://s3.example", "bucket": "images", "key": "disk"}}
+
+
+def bucket(**fields: str) -> Body:
+    """Write where an object is, with other fields."""
+    return {"type": "S3", "s3": BUCKET["s3"] | fields}
+
+
+def registry(reference: str) -> Body:
+    """Write where an image in a registry is."""
+    return {"type": "OCI", "oci": {"reference": reference}}
+
+
 def lan(**fields: Any) -> Body:
     """Write a machine with one interface."""
     return vm(interfaces=[{"name": "lan", **fields}])
@@ -212,12 +225,27 @@ REFUSED = [
             ({"cloudInit": {"userDataSecretRef": {"name": "a", "key": "b"}}}, "cloudInit.userDataSecretRef"),
         )
     ),
-    pytest.param(image(source=None), "spec: Invalid value: source is required with type Disk", id="disk-no-source"),
+    pytest.param(image(source=None), "source is required with type Disk and ISO", id="disk-no-source"),
     pytest.param(image(type="Kernel", source=None), "kernel is required with type Kernel", id="no-kernel"),
     pytest.param(image(type="Kernel", kernel=KERNEL), "type Kernel takes its files from kernel", id="kernel-source"),
-    pytest.param(image(type="ISO"), 'spec.type: Unsupported value: "ISO"|"Disk", "Kernel"', id="image-type"),
+    pytest.param(image(type="CD"), 'spec.type: Unsupported value: "CD"|"Disk", "ISO", "Kernel"', id="image-type"),
+    pytest.param(image(type="ISO", source=None), "source is required with type Disk and ISO", id="iso-no-source"),
+    pytest.param(image(type="ISO", kernel=KERNEL), "type ISO has no kernel", id="iso-kernel"),
+    pytest.param(image(source=BUCKET | {"http": {"url": "http://x/y"}}), "source.http goes with type HTTP", id="two"),
+    pytest.param(image(source=bucket(endpoint="s3.example")), "endpoint|not s3.example", id="endpoint"),
+    pytest.param(image(source=bucket(bucket="A_b")), "spec.source.s3.bucket|not A_b", id="bucket"),
+    pytest.param(image(source=bucket(key="")), "spec.source.s3.key", id="no-key"),
+    pytest.param(image(source={"type": "S3"}), "source.s3 goes with type S3, and only with it", id="no-bucket"),
+    pytest.param(image(source=registry("debian")), "spec.source.oci.reference|not debian", id="no-registry"),
+    pytest.param(image(source=registry("reg/a@sha256:12")), "spec.source.oci.reference", id="a-short-digest"),
+    pytest.param(
+        image(source=registry("reg:5000/a:1"), checksum=f"sha256:{'0' * 64}"),
+        "pinned by its reference",
+        id="oci-checksum",
+    ),
+    pytest.param(image(source={"type": "Upload"}), 'spec.source.type: Unsupported value: "Upload"', id="source-type"),
     pytest.param(image(checksum="md5:aa"), 'spec.checksum: Invalid value: "md5:aa"|sha256:', id="checksum"),
-    pytest.param(image(source={"type": "HTTP"}), "source.http is required with type HTTP", id="no-url"),
+    pytest.param(image(source={"type": "HTTP"}), "source.http goes with type HTTP, and only with it", id="no-url"),
     pytest.param(
         image(source={"type": "HTTP", "http": {"url": "file:///etc/passwd"}}),
         "source.http.url|http or https URL|not file:///etc/passwd",
@@ -290,6 +318,17 @@ ALLOWED = [
     pytest.param(disk(), vm(disks=[]), id="a-disk-is-detached"),
     pytest.param(disk(), vm(disks=[{"name": "first", "size": "1Gi"}, ROOT]), id="a-disk-is-put-before"),
     pytest.param(image(), image(allowedNamespaces={"from": "All"}), id="an-image-is-shared"),
+    pytest.param(
+        image(source=bucket(region="eu-1", key="a/b c.raw")),
+        image(source=bucket(region="eu-1", key="a/b c.raw"), allowedNamespaces={"from": "All"}),
+        id="an-image-in-a-bucket",
+    ),
+    pytest.param(
+        image(source=registry("reg.example:5000/a/b:1.2")),
+        image(source=registry("reg.example:5000/a/b:1.2"), allowedNamespaces={"from": "All"}),
+        id="an-image-in-a-registry",
+    ),
+    pytest.param(image(type="ISO"), image(type="ISO", allowedNamespaces={"from": "All"}), id="an-iso"),
     pytest.param(vm(), vm(powerState="Stopped"), id="a-machine-is-stopped"),
 ]
 

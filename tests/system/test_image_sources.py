@@ -15,10 +15,11 @@ import pytest
 import zstandard
 from obstore.store import S3Store
 from tests.system.services.serve import KEYS, bucket_server, registry_server
-from tests.system.world import Object, Tenant, World, eventually
+from tests.system.world import Object, Tenant, World, eventually, hold, told
 
 EXAMPLES = Path(__file__).resolve().parents[2] / "manifests" / "examples"
 BOOTS = 41
+RETAIN = {"reclaimPolicy": "Retain"}
 MANIFEST = "application/vnd.oci.image.manifest.v1+json"
 
 
@@ -58,8 +59,8 @@ def boots_from(tenant: Tenant, example: str) -> Object:
 
 def test_a_packed_disk_of_another_hypervisor_boots(tenant: Tenant, served: Path, disk: bytes, tmp_path: Path) -> None:
     (tmp_path / "raw").write_bytes(disk)
-    words = ["-f", "raw", "-O", "vmdk", "-o", "subformat=streamOptimized", tmp_path / "raw", tmp_path / "vmdk"]
-    subprocess.run(["qemu-img", "convert", *words], check=True)
+    words = ("qemu-img", "convert", "-f", "raw", "-O", "vmdk", "-o", "subformat=streamOptimized")
+    subprocess.run((*words, tmp_path / "raw", tmp_path / "vmdk"), check=True)
     body = zstandard.ZstdCompressor().compress((tmp_path / "vmdk").read_bytes())
     (served / "counter.vmdk.zst").write_bytes(body)
 
@@ -73,7 +74,7 @@ def test_a_packed_disk_of_another_hypervisor_boots(tenant: Tenant, served: Path,
 def test_a_disk_in_a_private_bucket_boots(tenant: Tenant, world: World, disk: bytes, tmp_path: Path) -> None:
     with bucket_server(world, tmp_path) as url:
         (tmp_path / "data" / "images").mkdir()
-        keys = {"access_key_id": KEYS["ROOT_ACCESS_KEY"], "secret_access_key": KEYS["ROOT_SECRET_KEY"]}
+        keys: Any = {"access_key_id": KEYS["ROOT_ACCESS_KEY"], "secret_access_key": KEYS["ROOT_SECRET_KEY"]}
         options: Any = {"allow_http": True}
         store = S3Store("images", endpoint=url, region="us-east-1", client_options=options, **keys)
         obstore.put(store, "counter.raw", disk)
@@ -122,3 +123,39 @@ def test_a_container_disk_boots(tenant: Tenant, world: World, disk: bytes, tmp_p
         status = boots_from(tenant, "image-registry.yaml")
 
     assert (status["format"], status["digest"]) == ("raw", digest)
+
+
+@pytest.fixture
+def hasty(world: World) -> Iterator[World]:
+    """Nodes that keep no image that was not needed for seconds."""
+    words = ("up", "--kubelet", "Kwok", "--nodes", "2", "--no-quickstart")
+    world.sandbox(*words, *told("DROVER_IMAGE_SWEEP_SECONDS=1", "DROVER_IMAGE_UNUSED_SECONDS=2"))
+    yield world
+    world.sandbox(*words, *told())
+
+
+@pytest.mark.long
+def test_an_image_goes_when_no_volume_rests_on_it(tenant: Tenant, hasty: World, served: Path, disk: bytes) -> None:
+    (served / "counter.vmdk.zst").write_bytes(zstandard.ZstdCompressor().compress(disk))
+    digest = boots_from(tenant, "image-archive.yaml")["digest"].removeprefix("sha256:")
+    machine = tenant.machine("counter")
+    node, file = machine.node, f"/var/lib/drover/images/{digest}.qcow2"
+
+    def there() -> bool:
+        return bool(hasty.node(node, "ls", file, check=False))
+
+    machine.patch(powerState="Stopped", disks=[{"name": "root", "image": "counter", "size": "128Mi", **RETAIN}])
+    machine.reach("Stopped")
+    hold("the image of a stopped machine is kept", there, 6)
+    machine.delete()
+    hold("the image of a volume without a machine is kept", there, 6)
+
+    again = tenant.start(
+        "again", disks=[{"name": "root", "volume": "counter.root"}], nodeSelector={"kubernetes.io/hostname": node}
+    )
+    assert again.boots() == BOOTS + 2
+    again.delete()
+    tenant.kubectl("delete", "vol", "counter.root", "--timeout=60s")
+
+    eventually("the image to go", lambda: not there(), 30)
+    eventually("nobody to hold it", lambda: image(tenant).get("nodes") == 0, 30)

@@ -143,7 +143,16 @@ async def test_a_disk_for_which_the_node_has_no_room_is_not_begun(
 async def test_a_converted_disk_outgrows_no_room(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("drover.agent.fetch.disk.room", lambda _: 1 << 16)
 
-    assert await refused(tmp_path, content(DISK), kind="Disk") == "TooLarge"
+    assert await refused(tmp_path, content(DISK), kind="Disk") == "NoSpace"
+    assert left(tmp_path) == []
+
+
+async def test_an_archive_unpacks_to_no_more_than_there_is_room_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("drover.agent.fetch.unpack.room", lambda _: 1 << 16)
+
+    assert await refused(tmp_path, content(packed("xz", DISK)), kind="Disk") == "NoSpace"
     assert left(tmp_path) == []
 
 

@@ -106,7 +106,7 @@ async def test_a_disk_with_a_backing_file_is_refused_in_a_layer_too(tmp_path: Pa
 
 @pytest.mark.parametrize("most", [{"maximum_bytes": 1 << 19}, {}], ids=["by its size", "by what comes before"])
 async def test_a_layer_that_unpacks_to_too_much_is_given_up(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, most: dict[str, int]
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, most: Any
 ) -> None:
     monkeypatch.setattr(layer, "MEMBERS", 10)
     sent = gzip.compress(tarred({**{f"etc/{number}": b"" for number in range(99 if not most else 1)}, "disk/a": DISK}))

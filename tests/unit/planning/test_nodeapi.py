@@ -69,7 +69,7 @@ def test_what_a_domain_names_counts_only_as_far_as_its_machine_does(
     assert nodeapi.readable(domain, None) == ()
 
 
-PRIVATE = {"source": {"type": "HTTP", "http": {"url": URL, "headersSecretRef": {"name": "keys"}}}}
+PRIVATE: Any = {"source": {"type": "HTTP", "http": {"url": URL, "headersSecretRef": {"name": "keys"}}}}
 ROOT = {"name": "root", "volume": "web.root", "volumeUid": "u", "pool": "default"}
 
 

@@ -22,8 +22,8 @@ SLACK_BYTES, SLACK_PART = 64 << 20, 8
 """What a disk file may be larger than its disk: tables and headers."""
 COMPLAINT_BYTES = 64 << 10
 _PERCENT = re.compile(rb"\((\d+)\.\d+/100%\)")
-_COMPLAINTS = (("No space left", "NoSpace"), ("File too large", "TooLarge"))
-"""What of QEMU's words tells more than that the file is no good; a file too large is more than there is room for."""
+_COMPLAINTS = ("No space left", "File too large")
+"""How QEMU says that there is no room: on the disk, or in what may be taken of it."""
 _DIE_WITH_PARENT = 1
 """PR_SET_PDEATHSIG."""
 _LIBC = ctypes.CDLL(None, use_errno=True)
@@ -38,11 +38,11 @@ class Look:
     declared: int | None
     """Bytes that a guest sees, as far as the header says."""
 
-    def most(self, maximum: int, free: int) -> int:
+    def most(self, maximum: int) -> int:
         """Bytes that the unpacked file may have."""
-        declared = maximum if self.declared is None else self.declared + self.declared // SLACK_PART + SLACK_BYTES
-        # Of a raw disk nothing else says how large it may be.
-        return min(maximum, free, declared)
+        if self.declared is None:
+            return maximum
+        return min(maximum, self.declared + self.declared // SLACK_PART + SLACK_BYTES)
 
 
 def head(path: Path) -> bytes:
@@ -151,8 +151,8 @@ async def _read(stream: asyncio.StreamReader, told: Callable[[bytes], None] | No
 
 
 def _trouble(complaint: str) -> Trouble:
-    reason = next((reason for words, reason in _COMPLAINTS if words in complaint), "UnknownFormat")
-    return Trouble(reason, complaint[:500])
+    full = any(words in complaint for words in _COMPLAINTS)
+    return Trouble("NoSpace" if full else "UnknownFormat", complaint[:500])
 
 
 def die_with_parent() -> Callable[[], None]:

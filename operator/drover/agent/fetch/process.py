@@ -112,8 +112,7 @@ async def _plain(order: Order, body: Body, found: disk.Look, progress: Progress)
         yield body.path
         return
     with _scratch(order, ".plain") as target:
-        most = found.most(order.maximum_bytes, room(order.directory))
-        await unpack(body.path, target, found.packing, most, progress)
+        await unpack(body.path, target, found.packing, found.most(order.maximum_bytes), progress)
         yield target
 
 

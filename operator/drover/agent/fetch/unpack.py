@@ -15,6 +15,7 @@ import zstandard
 
 from drover.agent.fetch.body import CHUNK_BYTES, opened
 from drover.agent.fetch.order import Progress, Trouble
+from drover.agent.fetch.room import room
 from drover.translation.diskimage import Packing
 
 LARGEST_WINDOW = 1 << 27
@@ -121,14 +122,15 @@ def write(file: BinaryIO, data: bytes) -> None:
 
 
 async def unpack(source: Path, target: Path, packing: Packing, most: int, progress: Progress) -> None:
-    """Write what an archive contains; `TooLarge` as soon as it is more than `most` bytes."""
-    done = 0
+    """Write what an archive contains; give up as soon as it is more than `most` bytes, or than there is room for."""
+    done, free = 0, room(target.parent)
     with content(source, packing) as (packed, archive), opened(target, append=False) as file:
         total = os.fstat(packed.fileno()).st_size
         while data := archive.read(CHUNK_BYTES):
             done += len(data)
-            if done > most:
-                raise Trouble("TooLarge", f"the archive unpacks to more than {most} bytes")
+            if done > min(most, free):
+                reason = "TooLarge" if done > most else "NoSpace"
+                raise Trouble(reason, f"the archive unpacks to more than {min(most, free)} bytes")
             write(file, data)
             progress("Unpacking", packed.tell(), total)
             # Lets the order to stop be heard.
