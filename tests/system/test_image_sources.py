@@ -155,7 +155,8 @@ def test_an_image_goes_when_no_volume_rests_on_it(tenant: Tenant, hasty: World, 
     )
     assert again.boots() == BOOTS + 2
     again.delete()
-    tenant.kubectl("delete", "vol", "counter.root", "--timeout=60s")
+    words = ("delete", "vol", "counter.root", "-n", tenant.namespace)
+    eventually("the volume to go", lambda: hasty.try_kubectl(*words).returncode == 0, 30)
 
     eventually("the image to go", lambda: not there(), 30)
     eventually("nobody to hold it", lambda: image(tenant).get("nodes") == 0, 30)
