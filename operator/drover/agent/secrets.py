@@ -55,7 +55,9 @@ class NodeAPI:
             )
         )
         try:
-            return {key: base64.b64decode(text).decode() for key, text in answer["secrets"].items()}
+            # An editor leaves a line end behind, which is part of no credential.
+            found = answer["secrets"].items()
+            return {key: base64.b64decode(text).decode().rstrip("\r\n") for key, text in found}
         except UnicodeDecodeError as error:
             raise NotReady(f"Secret {secret} of image {image} is not text", reason="CredentialsInvalid") from error
 

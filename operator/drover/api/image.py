@@ -11,6 +11,7 @@ CHECKSUM = r"^(sha256:[0-9a-f]{64}|sha512:[0-9a-f]{128})$"
 URL = r"^https?://[!-~]+$"
 ENDPOINT = r'^https?://[!"$->@-~]+$'
 BUCKET = r"^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$"
+KEY = r"^[ -~]+$"
 REGION = r"^[a-z0-9-]+$"
 OCI = r"^[A-Za-z0-9.-]+(:[0-9]+)?/[a-z0-9]+([._/-]+[a-z0-9]+)*(:[A-Za-z0-9_][A-Za-z0-9_.-]{0,127})?(@sha256:[0-9a-f]{64})?$"
 _CHECKSUM_TOLD = told(CHECKSUM, "sha256: or sha512: and as many lower-case hexadecimal digits as it has")
@@ -39,7 +40,7 @@ class S3Source(Model):
     endpoint: Annotated[
         str,
         Field(
-            max_length=256, pattern=ENDPOINT, json_schema_extra=told(ENDPOINT, "an http or https URL without a query")
+            max_length=200, pattern=ENDPOINT, json_schema_extra=told(ENDPOINT, "an http or https URL without a query")
         ),
     ]
     """URL of the server, to which bucket and key are added as a path."""
@@ -47,8 +48,8 @@ class S3Source(Model):
         str, Field(max_length=63, pattern=BUCKET, json_schema_extra=told(BUCKET, "3 to 63 of a-z, 0-9, dot and dash"))
     ]
     """Name of the bucket."""
-    key: Annotated[str, Field(min_length=1, max_length=512)]
-    """Key of the object."""
+    key: Annotated[str, Field(max_length=400, pattern=KEY, json_schema_extra=told(KEY, "printable ASCII characters"))]
+    """Key of the object, of printable ASCII characters."""
     region: (
         Annotated[str, Field(max_length=64, pattern=REGION, json_schema_extra=told(REGION, "the name of a region"))]
         | None

@@ -252,7 +252,7 @@ KEYS, IMAGE = Key("shop", "keys"), "shop/tiny"
 
 
 @asynccontextmanager
-async def private_image(value: bytes = b"Bearer hush") -> AsyncIterator[Scene]:
+async def private_image(value: bytes = b"Bearer hush\n") -> AsyncIterator[Scene]:
     """A machine whose kernel takes a Secret to fetch."""
     async with scene() as told:
         data = {"Authorization": base64.b64encode(value).decode()}

@@ -62,3 +62,8 @@ def test_an_oci_image_is_checked_by_what_its_reference_names(
 )
 def test_the_secret_of_a_source_is_known(given: ImageSource, secret: str | None) -> None:
     assert imagesource.secret(given) == secret
+
+
+def test_the_longest_place_in_a_bucket_is_no_longer_than_a_url_may_be() -> None:
+    most = {"endpoint": "http://" + "%" * 193, "bucket": "b" * 63, "key": "%" * 400, "region": "r" * 64}
+    assert len(imagesource.address(source("S3", **most))) <= 2048
