@@ -39,8 +39,10 @@ def tenant(world: World) -> Iterator[Tenant]:
     world.kubectl("create", "namespace", name)
     tenant = Tenant(world, name)
     yield tenant
-    drift = tenant.drift()
-    world.kubectl("delete", "namespace", name, "--ignore-not-found", "--wait=false")
+    try:
+        drift = tenant.drift()
+    finally:
+        world.kubectl("delete", "namespace", name, "--ignore-not-found", "--wait=false")
     assert not drift, drift
 
 

@@ -40,9 +40,11 @@ def tenant(world: World) -> Iterator[Tenant]:
     world.kubectl("create", "namespace", name)
     tenant = Tenant(world, name)
     yield tenant
-    drift = tenant.drift()
-    # Not waited for here: that a namespace ends is looked at once, after all tests.
-    world.kubectl("delete", "namespace", name, "--wait=false")
+    try:
+        drift = tenant.drift()
+    finally:
+        # Not waited for here: that a namespace ends is looked at once, after all tests.
+        world.kubectl("delete", "namespace", name, "--wait=false")
     assert not drift, drift
 
 
