@@ -23,7 +23,7 @@ from drover.api.base import (
 
 Access = Literal["NodeLocal", "Shared"]
 SERVER = r"^[A-Za-z0-9]([A-Za-z0-9.:-]*[A-Za-z0-9])?$"
-PATH = r"^(/\.?[A-Za-z0-9_-][A-Za-z0-9._-]*)+$"
+PATH = r"^(/[.]?[A-Za-z0-9_-][A-Za-z0-9._-]*)+$"
 
 
 class DirectoryPool(Model):
