@@ -26,17 +26,20 @@ SERVER = r"^[A-Za-z0-9]([A-Za-z0-9.:-]*[A-Za-z0-9])?$"
 PATH = r"^(/[.]?[A-Za-z0-9_-][A-Za-z0-9._-]*)+$"
 
 
+AbsolutePath = Annotated[
+    str,
+    Field(
+        max_length=1024,
+        pattern=PATH,
+        json_schema_extra=told(PATH, "an absolute path of letters, digits, dots, dashes, without . and .."),
+    ),
+]
+
+
 class DirectoryPool(Model):
     """A directory of each node's file system."""
 
-    path: Annotated[
-        str,
-        Field(
-            max_length=1024,
-            pattern=PATH,
-            json_schema_extra=told(PATH, "an absolute path of letters, digits, dots, dashes, without . and .."),
-        ),
-    ]
+    path: AbsolutePath
     """Absolute path on the node, made when missing."""
 
 
@@ -52,14 +55,7 @@ class NFSPool(Model):
         ),
     ]
     """Name or address of the server, as the nodes reach it."""
-    path: Annotated[
-        str,
-        Field(
-            max_length=1024,
-            pattern=PATH,
-            json_schema_extra=told(PATH, "an absolute path of letters, digits, dots, dashes, without . and .."),
-        ),
-    ]
+    path: AbsolutePath
     """The export; root of the nodes must be allowed to write there."""
 
 
