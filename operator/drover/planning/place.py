@@ -53,7 +53,8 @@ def is_well_placed(situation: Situation, pod: Pod) -> bool:
     """Tell whether an anchor is, or may come to be, where the machine can be."""
     if pod.node:
         unfit = {*situation.found.skew.nodes, *situation.cramped}
-        return (pod.node,) == situation.pins if situation.pins else pod.node not in unfit
+        there = (pod.node,) == situation.pins if situation.pins else pod.node not in unfit
+        return there and anchor.books(pod, situation.effective)
     made_from = pod.meta.annotation("made-from")
     return not made_from or made_from == anchor.digest(book(situation).body["spec"])
 
