@@ -23,6 +23,7 @@ ANNOTATION_BOOKS = "drover.dev/books"
 LABEL_HYPERVISOR = "drover.dev/hypervisor"
 """On nodes that run an agent."""
 HOSTNAME = "kubernetes.io/hostname"
+ARCHITECTURE = "kubernetes.io/arch"
 SLACK_SECONDS = 60
 """What the pod has over its machine's own grace: the scheduler frees the place as soon as the pod ends.
 
@@ -129,7 +130,9 @@ def digest(pod: Mapping[str, Any]) -> str:
 
 def resources(effective: Effective) -> dict[str, str]:
     """What a machine books, by the cluster's names."""
-    return {"cpu": f"{effective.cpu_milli}m", "memory": str(effective.booked)}
+    pages = effective.machine.hugepages
+    large = {f"hugepages-{pages}": str(effective.memory)} if pages else {}
+    return {"cpu": f"{effective.cpu_milli}m", "memory": str(effective.booked), **large}
 
 
 def books(pod: Pod, effective: Effective) -> bool:

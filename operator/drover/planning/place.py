@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from drover.api import kinds
-from drover.planning import anchor, names, power
+from drover.planning import anchor, hardware, names, power
 from drover.planning.action import Action, AddFinalizer, Create
 from drover.planning.anchor import Placement
 from drover.planning.found import Situation
@@ -116,4 +116,7 @@ def _selector(situation: Situation) -> tuple[tuple[str, str], ...]:
     networks = (catalog.networks.get(each.network) for each in effective.interfaces)
     labels = {pair for each in pools if each for pair in (each.spec.node_selector or {}).items()}
     labels |= {pair for each in networks if each for pair in (each.spec.node_selector or {}).items()}
+    known = situation.machine.status.resolved
+    if runs_on := hardware.nodes(effective.machine, known.architecture if known else None):
+        labels.add((anchor.ARCHITECTURE, runs_on))
     return tuple(sorted(labels))

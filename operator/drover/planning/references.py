@@ -4,7 +4,7 @@ from collections.abc import Callable, Container, Iterator, Mapping
 from typing import Any
 
 from drover.api.sharing import AllowedNamespaces
-from drover.planning import quantity, seed
+from drover.planning import hardware, quantity, seed
 from drover.planning.address import FAMILIES, family_of, number, windows
 from drover.planning.catalog import Catalog
 from drover.planning.conditions import Finding, find
@@ -19,7 +19,9 @@ def accepted(effective: Effective, catalog: Catalog) -> Finding:
     """Find out whether the machine can be made as its spec stands; the first problem is the reason, all are named."""
     problems = [
         *_spec(effective),
+        *(("InvalidSpec", words) for words in hardware.problems(effective.machine, effective.media)),
         *_disks(effective, catalog),
+        *_media(effective, catalog),
         *_kernel(effective, catalog),
         *_interfaces(effective, catalog),
     ]
@@ -77,10 +79,19 @@ def _disks(effective: Effective, catalog: Catalog) -> Iterator[Problem]:
             yield from _image(f"disk {disk.name}", disk.image, catalog, kernel=False)
 
 
+def _media(effective: Effective, catalog: Catalog) -> Iterator[Problem]:
+    for medium in effective.media:
+        if medium.image:
+            yield from _image(f"disk {medium.name}", medium.image, catalog, kernel=False)
+
+
 def _volume(disk: EffectiveDisk, catalog: Catalog) -> Iterator[Problem]:
     volume = catalog.volumes.get(disk.volume)
     if not disk.own and volume is None:
         yield "VolumeNotFound", f"disk {disk.name}: there is no StorageVolume {disk.volume} in this namespace"
+    if disk.hardware.ephemeral == "Enabled" and (not disk.own or disk.clone or disk.retain):
+        words = "volume, from and reclaimPolicy Retain are not allowed with ephemeral: nothing of it is kept"
+        yield "InvalidSpec", f"disk {disk.name}: {words}"
     if disk.clone and not (volume and volume.status.node_name):
         yield from _origin(disk, catalog)
 

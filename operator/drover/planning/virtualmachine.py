@@ -181,7 +181,9 @@ def _next_spec(situation: Situation, domain: DomainView) -> DomainSpec:
         return domain.spec
     # Of a machine that is off nothing is in flight: a disk that was taken from it is free for others at once.
     idle = situation.at_rest and domain.status.state == "Stopped"
-    if not (situation.complete and (starting or idle)):
+    # An agent of another release may read it otherwise than it is meant, and starts its guests by what it has.
+    beyond = domain.spec.node_name in situation.found.skew.nodes
+    if beyond or not (situation.complete and (starting or idle)):
         effective = situation.effective
         kept = domain.spec.model_copy(update={"termination_grace_period_seconds": effective.grace})
         return power.apply(kept, wish)
@@ -209,7 +211,7 @@ def _wish(situation: Situation, domain: DomainView) -> Wish:
 def _parts(situation: Situation) -> Parts:
     found = situation.found
     guest = situation.left.orphan.uuid if situation.left else found.machine.status.guest_uuid or ""
-    return Parts(found.machine.meta, situation.effective, found.catalog, situation.held, guest)
+    return Parts(found.machine.meta, situation.effective, found.catalog, situation.held, guest, found.machine.status)
 
 
 def _leftovers(situation: Situation) -> Iterator[Action]:
