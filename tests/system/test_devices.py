@@ -134,10 +134,8 @@ def test_a_restart_with_more_memory_books_it_first(tenant: Tenant) -> None:
 
 
 def test_uefi_and_a_tpm_are_there_and_go_with_the_machine(tenant: Tenant, world: World) -> None:
-    machine = tenant.start(
-        memory={"size": "160Mi"}, firmware={"type": "UEFI", "secureBoot": "Enabled", "tpm": "Enabled"}
-    )
-    node, name = machine.node, f"{tenant.namespace}.web"
+    machine = example(tenant, "firmware.yaml", "secure")
+    node, name = machine.node, f"{tenant.namespace}.secure"
 
     assert "fw_platform_size" in shows(machine, "/sys/firmware/efi")
     assert shows(machine, "/sys/class/tpm/tpm0/tpm_version_major") == "2"
