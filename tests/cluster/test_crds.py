@@ -114,7 +114,9 @@ REFUSED = [
         "spec.disks|one of image, from, size or volume is required of disk root",
         id="no-source",
     ),
-    pytest.param(disk(volume="old"), "spec.disks[0]|disk root: volume takes|image, size, pool", id="volume-and-image"),
+    pytest.param(
+        disk(volume="old"), "spec.disks[0]|disk root: volume takes|image, from, size, pool", id="volume-and-image"
+    ),
     pytest.param(
         vm(disks=[{"name": "a", "volume": "old"}, {"name": "b", "volume": "old"}]),
         "spec.disks: Invalid value: disks: two entries have volume old",

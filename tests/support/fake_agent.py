@@ -297,7 +297,9 @@ class FakeAgents:
         guest.policy = spec["restartPolicy"]
         guest.resting = False
         guest.timeline = {"prepared": now, "started": now, "ready": now}
-        guest.live = live.machine(DomainSpec.model_validate(spec)).model_dump(mode="json", by_alias=True)
+        guest.live = live.machine(DomainSpec.model_validate(spec)).model_dump(
+            mode="json", by_alias=True, exclude_none=True
+        )
 
     def _end(self, guest: Guest, reason: str, actor: str) -> None:
         guest.state, guest.live = "Stopped", None

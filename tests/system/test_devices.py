@@ -160,7 +160,7 @@ def test_what_a_node_lacks_is_named_and_heals(tenant: Tenant, spec: dict[str, An
 
     eventually("Unsupported", lambda: machine.condition("Running").get("reason") == "Unsupported", 30)
     assert words in machine.condition("Running")["message"]
-    tenant.kubectl("patch", "vm", "web", "--type=merge", "-p", '{"spec":{"machineType":null,"cpu":{"model":null}}}')
+    machine.patch(machineType=None, cpu={"model": None})
     machine.ready()
 
 

@@ -42,5 +42,6 @@ def _direct(kernel: Kernel) -> Iterator[Element]:
 
 
 def has_variables(document: str) -> bool:
-    """Tell whether a guest keeps variables of its firmware in a file."""
-    return parse(document).find("os/nvram") is not None
+    """Tell whether a guest keeps variables of its firmware in a file, as it may without its XML naming the file."""
+    system = parse(document).find("os")
+    return system is not None and (system.get("firmware") == "efi" or system.find("nvram") is not None)

@@ -335,6 +335,14 @@ def test_bounds_that_are_lifted_are_told_as_none() -> None:
     assert set(bounds(DiskBounds()).values()) == {0}
 
 
-@pytest.mark.parametrize(("document", "expected"), [("<domain><os><nvram/></os></domain>", True), ("<domain/>", False)])
+@pytest.mark.parametrize(
+    ("document", "expected"),
+    [
+        ("<domain><os><nvram/></os></domain>", True),
+        ("<domain><os firmware='efi'/></domain>", True),
+        ("<domain><os/></domain>", False),
+        ("<domain/>", False),
+    ],
+)
 def test_variables_of_a_firmware_are_noticed(document: str, *, expected: bool) -> None:
     assert has_variables(document) is expected
