@@ -98,8 +98,9 @@ def body(spec: DomainSpec, owner: Mapping[str, object], namespace: str) -> Mappi
 def _machine(parts: Parts, before: DomainSpec | None) -> Machine:
     """Pin the board that an earlier start chose, unless the spec wants another."""
     wanted, status = parts.effective.machine, parts.status
-    resolved = status.resolved.machine_type if status and status.resolved else None
-    pin = before.machine.machine_type if before else resolved or ""
+    resolved = (status.resolved.machine_type if status and status.resolved else None) or ""
+    # A board that no start ever chose is not kept: it may be one that the node does not have.
+    pin = resolved if before is None or before.machine.machine_type == resolved else ""
     return wanted.model_copy(update={"machine_type": pin}) if is_of(pin, wanted.machine_type) else wanted
 
 

@@ -12,6 +12,7 @@ from tests.support.machines import (
     URL,
     make_address,
     make_catalog,
+    make_domain,
     make_image,
     make_kernel,
     make_machine,
@@ -164,3 +165,11 @@ def test_the_board_of_the_first_start_is_pinned(asked: str | None, expected: str
     effective = resolve("web", machine.spec, _catalog(), POLICY)
     parts = Parts(machine.meta, effective, _catalog(), {}, status=machine.status)
     assert build(parts, node="n2", epoch=3, wish=first_wish(machine)).machine.machine_type == expected
+
+
+def test_a_board_that_no_start_ever_chose_is_not_kept() -> None:
+    machine = make_machine()
+    parts = Parts(machine.meta, resolve("web", machine.spec, make_catalog(), POLICY), make_catalog(), {})
+    before = make_domain(machine={"cores": 1, "memoryBytes": 1 << 27, "machineType": "pc-q35-99.0"}).spec
+
+    assert build(parts, node="n1", epoch=1, wish=first_wish(machine), before=before).machine.machine_type == ""
