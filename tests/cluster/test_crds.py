@@ -135,6 +135,48 @@ REFUSED = [
         "spec.disks: Invalid value: disks: two entries have volume old",
         id="one-volume-twice",
     ),
+    pytest.param(
+        vm(disks=[{"name": name, "size": "1Gi", "bootOrder": 1} for name in ("a", "b")]),
+        "spec.disks|two entries have the same bootOrder",
+        id="same-boot-order",
+    ),
+    pytest.param(disk(type="CDROM"), "spec.disks[0]|not allowed with type CDROM", id="drive-with-a-size"),
+    pytest.param(
+        vm(disks=[{"name": "cd", "type": "CDROM", "bus": "VirtIO"}]),
+        "spec.disks[0].bus|disk cd: a CDROM is on bus SATA or SCSI",
+        id="drive-on-virtio",
+    ),
+    pytest.param(
+        disk(ephemeral="Enabled", reclaimPolicy="Retain"),
+        "spec.disks[0].ephemeral|nothing of it is kept",
+        id="retained",
+    ),
+    pytest.param(disk(serial="a b"), "spec.disks[0].serial|1 to 20 letters|not a b", id="serial"),
+    pytest.param(
+        disk(limits={"iops": 10, "burstIops": 5}), "limits.burstIops must be more than limits.iops", id="small-burst"
+    ),
+    pytest.param(
+        disk(limits={"burstBytesPerSecond": "1Mi"}), "limits.burstBytesPerSecond must be more", id="burst-of-nothing"
+    ),
+    pytest.param(disk(limits={"burstSeconds": 5}), "limits.burstSeconds needs limits.burstIops", id="no-burst"),
+    pytest.param(vm(cpu={"cores": 4, "maxCores": 2}), "spec.cpu.maxCores|at least cpu.cores", id="few-cores-at-most"),
+    pytest.param(vm(cpu={"model": "-x"}), "spec.cpu.model|HostPassthrough|not -x", id="processor"),
+    pytest.param(
+        vm(memory={"size": "2Gi", "maxSize": "1Gi"}), "spec.memory.maxSize|at least memory.size", id="less-at-most"
+    ),
+    pytest.param(
+        vm(memory={"size": "1Gi", "maxSize": "2Gi", "hugepages": "2Mi"}),
+        "not allowed with hugepages",
+        id="huge-balloon",
+    ),
+    pytest.param(
+        vm(firmware={"secureBoot": "Enabled"}), "spec.firmware.secureBoot|needs firmware.type", id="secure-bios"
+    ),
+    pytest.param(
+        vm(firmware={"type": "BIOS", "tpm": "Enabled"}), "spec.firmware.tpm|needs firmware.type", id="bios-tpm"
+    ),
+    pytest.param(vm(machineType="pc"), "spec.machineType|q35 or virt|not pc", id="board"),
+    pytest.param(vm(watchdog="Bark"), 'spec.watchdog: Unsupported value: "Bark"', id="watchdog"),
     pytest.param(lan(macAddress="01:00:00:00:00:01"), "interfaces[0].macAddress|locally administered", id="multicast"),
     pytest.param(lan(macAddress="02:00:00:00:00:0G"), "interfaces[0].macAddress|not 02:00:00:00:00:0G", id="bad-mac"),
     pytest.param(lan(address="10.0.0.300"), "interfaces[0].address|IPv4 address|not 10.0.0.300", id="bad-ip"),

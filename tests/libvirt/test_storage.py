@@ -258,7 +258,8 @@ async def test_wiping_leaves_nothing_but_zeros(host: Host, files: Path) -> None:
 
 
 async def test_a_disk_in_flight_that_is_not_there_does_not_grow(host: Host, uuid: str) -> None:
-    await host.grow_disk(uuid, "root", GIB)
+    with pytest.raises(Busy):
+        await host.resize_disk(uuid, "root", GIB)
     await host.start(uuid)
-    await host.grow_disk(uuid, "unknown", GIB)
+    await host.resize_disk(uuid, "unknown", GIB)
     await host.destroy(uuid)

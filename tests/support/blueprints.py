@@ -3,7 +3,8 @@
 from pathlib import PurePosixPath
 from typing import Any
 
-from drover.api.domain import DomainDisk, DomainInterface, DomainSpec, Machine, MachineRef
+from drover.api.domain import DomainDisk, DomainInterface, DomainMedium, DomainSpec, MachineRef
+from drover.api.hardware import DiskHardware, Machine
 from drover.state.guest import Blueprint, Files, Kernel, Record
 from drover.state.host import HostFacts
 
@@ -33,9 +34,10 @@ def make_record(**facts: Any) -> Record:
     return Record(**plain | facts)
 
 
-def make_disk(name: str) -> DomainDisk:
+def make_disk(name: str, **hardware: Any) -> DomainDisk:
     """A disk of the machine."""
-    return DomainDisk(name=name, volume=f"web.{name}", volume_uid=f"uid-{name}", pool="default")
+    plugged = DiskHardware.model_validate(hardware)
+    return DomainDisk(name=name, volume=f"web.{name}", volume_uid=f"uid-{name}", pool="default", hardware=plugged)
 
 
 def make_interface(name: str, network: str = "default") -> DomainInterface:
@@ -48,9 +50,10 @@ def make_blueprint(
     uuid: str = UUID,
     host: HostFacts | None = None,
     kernel: Kernel | None = KERNEL,
-    disks: tuple[str, ...] = (),
+    disks: tuple[str | DomainDisk, ...] = (),
+    media: tuple[DomainMedium, ...] = (),
     interfaces: tuple[str, ...] = (),
-    **machine: int,
+    **machine: Any,
 ) -> Blueprint:
     """A guest with disks and interfaces of these names."""
     spec = DomainSpec(
@@ -62,9 +65,11 @@ def make_blueprint(
         restart_policy="Always",
         termination_grace_period_seconds=60,
         machine=Machine(**{"cores": 1, "memory_bytes": 96 << 20} | machine),
-        disks=[make_disk(name) for name in disks],
+        disks=[make_disk(each) if isinstance(each, str) else each for each in disks],
+        media=list(media),
         interfaces=[make_interface(name) for name in interfaces],
     )
-    paths = tuple(PurePosixPath(f"/pool/uid-{name}.qcow2") for name in disks)
-    files = Files(paths, PurePosixPath(f"/logs/{uuid}.log"), kernel)
+    paths = tuple(PurePosixPath(f"/pool/{disk.volume_uid}.qcow2") for disk in spec.disks)
+    inside = tuple(PurePosixPath("/images/iso") if medium.image else None for medium in media)
+    files = Files(paths, PurePosixPath(f"/logs/{uuid}.log"), inside, kernel)
     return Blueprint("shop", spec, files, host or make_host(), make_record(uid=uuid))

@@ -7,7 +7,7 @@ from typing import Any
 
 from drover.api.domain import DomainSpec, DomainStatus, DomainTimeline
 from drover.api.virtualmachine import LastStop
-from drover.planning import names
+from drover.planning import live, names
 from drover.planning import record as records
 from drover.planning.domain_seen import Seen
 from drover.planning.restart import BackOff
@@ -72,7 +72,7 @@ def make_record(**changes: Any) -> Record:
         blank,
         boot_id=BOOT,
         last_start="2026-11-21T11:30:00Z",
-        live=records.live_machine(spec),
+        live=live.machine(spec),
         timeline=DomainTimeline(started="2026-11-21T11:30:00Z"),
     )
     return replace(running, **changes)

@@ -21,8 +21,7 @@ from drover.errors import OperatorError
 from drover.kube.client import Cluster
 from drover.kube.lease import Heartbeat
 from drover.kube.transport import open_session
-from drover.planning import names
-from drover.planning.record import live_machine
+from drover.planning import live, names
 from drover.planning.skew import API_LEVEL
 from drover.planning.times import stamp
 from drover.state.resource import Body, Key, pack, read_meta
@@ -298,7 +297,9 @@ class FakeAgents:
         guest.policy = spec["restartPolicy"]
         guest.resting = False
         guest.timeline = {"prepared": now, "started": now, "ready": now}
-        guest.live = live_machine(DomainSpec.model_validate(spec)).model_dump(mode="json", by_alias=True)
+        guest.live = live.machine(DomainSpec.model_validate(spec)).model_dump(
+            mode="json", by_alias=True, exclude_none=True
+        )
 
     def _end(self, guest: Guest, reason: str, actor: str) -> None:
         guest.state, guest.live = "Stopped", None

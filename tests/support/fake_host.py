@@ -6,13 +6,34 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from drover.api.domain import DomainDisk, DomainInterface
+from drover.api.hardware import DiskBounds
 from drover.api.network import VirtualNetworkSpec
 from drover.errors import NotReady, OperatorError, Refused, Unavailable
 from drover.hypervisor.logs import Logs
 from drover.state.guest import Blueprint, Guest, GuestEvent, Record
-from drover.state.host import Export, GuestSample, HostFacts, NetworkFacts, PoolFacts, Reservation, VolumeFile
+from drover.state.host import (
+    Export,
+    GuestSample,
+    GuestSupport,
+    HostFacts,
+    NetworkFacts,
+    PoolFacts,
+    Reservation,
+    VolumeFile,
+)
 
-FACTS = HostFacts("x86_64", "/usr/bin/qemu", "TCG", "no KVM here", "pc-q35-7.2", 2, 8 << 30, "9.0.0", "7.2.0")
+QEMU = GuestSupport(
+    "x86_64",
+    "/usr/bin/qemu",
+    "pc-q35-7.2",
+    frozenset({"pc-q35-7.1", "pc-q35-7.2"}),
+    firmware=frozenset({"BIOS"}),
+    graphics=frozenset({"Headless", "VNC"}),
+)
+FACTS = HostFacts(
+    "x86_64", "/usr/bin/qemu", "TCG", "no KVM here", "pc-q35-7.2", 2, 8 << 30, "9.0.0", "7.2.0", guests=(QEMU,)
+)
 GIB = 1 << 30
 
 
@@ -26,8 +47,6 @@ class FakeHost:
     networks: dict[str, VirtualNetworkSpec] = field(default_factory=dict)
     leases: dict[tuple[str, str], Reservation] = field(default_factory=dict)
     calls: list[str] = field(default_factory=list)
-    grown: dict[tuple[str, str], int] = field(default_factory=dict)
-    """Disks of guests in flight that were made larger."""
     boots: int = 0
     room: int = 100 * GIB
     connected: bool = True
@@ -39,6 +58,10 @@ class FakeHost:
     logs: Logs = field(default_factory=lambda: Logs(Path("/state/logs")))
     named: frozenset[str] = frozenset()
     """Digests that guests and volumes name."""
+    able: HostFacts = FACTS
+    """What the host can do."""
+    plugged: dict[str, Any] = field(default_factory=dict)
+    """What was changed of guests in flight."""
     listens: bool = False
     """Whether guests switch themselves off when they are asked to."""
 
@@ -86,9 +109,9 @@ class FakeHost:
         for listener in self._listeners:
             listener(GuestEvent(uuid, kind, detail, 0.0))
 
-    async def facts(self) -> HostFacts:
-        self._call("facts")
-        return FACTS
+    async def facts(self, *, afresh: bool = False) -> HostFacts:
+        self._call("facts" if not afresh else "facts afresh")
+        return self.able
 
     async def guests(self) -> tuple[Guest, ...]:
         self._call("guests")
@@ -142,6 +165,39 @@ class FakeHost:
         self._call(f"set_link {state}")
         assert uuid in self.found
         assert mac
+
+    async def set_cores(self, uuid: str, cores: int) -> None:
+        self._plug(uuid, "cores", cores)
+
+    async def set_memory(self, uuid: str, size_bytes: int) -> None:
+        self._plug(uuid, "memory", size_bytes)
+
+    async def attach_disk(self, uuid: str, disk: DomainDisk, path: Path, device: str) -> None:
+        self._plug(uuid, disk.name, (str(path), device))
+
+    async def detach_disk(self, uuid: str, name: str) -> None:
+        self._plug(uuid, name, None)
+
+    async def resize_disk(self, uuid: str, name: str, size_bytes: int) -> None:
+        self._plug(uuid, name, size_bytes)
+        self.files = {key: replace(file, capacity_bytes=size_bytes) for key, file in self.files.items()}
+
+    async def limit_disk(self, uuid: str, name: str, limits: DiskBounds) -> None:
+        self._plug(uuid, f"{name} limits", limits)
+
+    async def set_medium(self, uuid: str, name: str, content: Path | None) -> None:
+        self._plug(uuid, name, content and str(content))
+
+    async def attach_interface(self, uuid: str, interface: DomainInterface) -> None:
+        self._plug(uuid, interface.name, interface.mac)
+
+    async def detach_interface(self, uuid: str, name: str) -> None:
+        self._plug(uuid, name, None)
+
+    def _plug(self, uuid: str, what: str, value: Any) -> None:
+        self._call(f"plug {what}")
+        assert self.found[uuid].active
+        self.plugged[what] = value
 
     async def hibernate(self, uuid: str) -> None:
         self._call("hibernate")
@@ -211,11 +267,6 @@ class FakeHost:
         self._call("grow_volume")
         self.files[pool, uid] = replace(self.files[pool, uid], capacity_bytes=size_bytes)
         return self.files[pool, uid]
-
-    async def grow_disk(self, uuid: str, disk: str, size_bytes: int) -> None:
-        self._call("grow_disk")
-        self.grown[uuid, disk] = size_bytes
-        self.files = {key: replace(file, capacity_bytes=size_bytes) for key, file in self.files.items()}
 
     async def copy_volume(self, pool: str, uid: str, size_bytes: int, origin: tuple[str, str]) -> VolumeFile:
         self._call(f"copy_volume from {'/'.join(origin)}")

@@ -62,6 +62,8 @@ class FakeLibvirt:
 
     networks: dict[str, FakeNetwork] = field(default_factory=dict)
     capabilities: str = ""
+    able: str = ""
+    """What it tells of one kind of guest; empty: nothing."""
     probe: Callable[[str], None] = lambda _document: None
     probes: int = 0
 
@@ -81,6 +83,11 @@ class FakeLibvirt:
 
     def getCapabilities(self) -> str:  # noqa: N802
         return self.capabilities
+
+    def getDomainCapabilities(self, *_about: str) -> str:  # noqa: N802
+        if not self.able:
+            raise make_error(libvirt.VIR_ERR_NO_SUPPORT)
+        return self.able
 
     def getInfo(self) -> list[int]:  # noqa: N802
         return [0, 1024, 4]

@@ -52,7 +52,7 @@ def test_a_volume_grows_under_its_guest_and_is_copied_when_that_is_off(tenant: T
     say(writer, "kept")
     assert writer.ask("/cgi-bin/disks") == SIZES["64Mi"] + "\n"
 
-    tenant.kubectl("patch", "vol", "notes", "--type=merge", "-p", '{"spec": {"size": "96Mi"}}')
+    tenant.apply(make_object("StorageVolume", "notes", {"size": "96Mi", "wipe": "Enabled"}))
     eventually("the guest to see it", lambda: writer.ask("/cgi-bin/disks") == SIZES["96Mi"] + "\n", 30)
     assert writer.boots() == 1
     smaller = make_object("StorageVolume", "notes", {"size": "64Mi", "wipe": "Enabled"})

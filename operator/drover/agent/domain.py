@@ -4,11 +4,12 @@ from dataclasses import dataclass, replace
 
 import structlog
 
-from drover.agent.domain_act import Work, carry_out
+from drover.agent.domain_act import carry_out
 from drover.agent.domain_see import observe
 from drover.agent.node import Node
 from drover.agent.probe import Target
 from drover.agent.report import Reporter
+from drover.agent.work import Work
 from drover.api.kinds import DOMAIN, VIRTUALMACHINE
 from drover.errors import Fatal, OperatorError, Refused, Retryable, Unavailable
 from drover.kube.definitions import kinds_removed
@@ -29,7 +30,7 @@ UNSEEN_SECONDS = 40.0
 LINE_PATIENCE = 5.0
 """The same of a start that waits for its turn: in a burst every machine does."""
 log = structlog.stdlib.get_logger(__name__)
-ROUNDS = 12
+ROUNDS = 24
 """Rounds of steps in one reconcile: the longest way, from a stop to the next start, takes fewer."""
 
 

@@ -1,16 +1,16 @@
 """How each step for a Domain is carried out: one function an action, found in a table."""
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
-from contextlib import suppress
-from dataclasses import dataclass, field, replace
+from collections.abc import AsyncIterator, Iterator, Mapping
+from dataclasses import replace
 from pathlib import PurePosixPath
-from typing import Any
 
+from drover.agent import domain_devices as devices
 from drover.agent import network as networks
 from drover.agent import pool as pools
 from drover.agent import volume as volumes
-from drover.agent.node import Node
+from drover.agent.domain_devices import Act
 from drover.agent.orders import bound_here
+from drover.agent.work import Work
 from drover.agent.workers import Wanted
 from drover.api.domain import DomainDisk, VolumeFact
 from drover.api.kinds import DOMAIN, VOLUME
@@ -19,44 +19,20 @@ from drover.errors import NotReady, Refused, Retryable, Unavailable
 from drover.metrics.agent import start_phase
 from drover.metrics.registry import wrote
 from drover.planning import domain_action as does
-from drover.planning import names
+from drover.planning import names, support
+from drover.planning import record as records
 from drover.planning.view import DomainView, view
 from drover.state.guest import Blueprint, Files, Kernel, Record
 from drover.state.host import Reservation
 from drover.state.objects import read_volume
 from drover.state.resource import Key
-from drover.translation.volume import path as file_path
 
 BIND_SECONDS = 0.5
 """How soon to look again whether the API knows that this node has a volume's data."""
+UNSUPPORTED_SECONDS = 45.0
+"""How soon to look again whether the node has what a guest needs."""
 QUEUE_SECONDS = 30.0
 """A start that waits for its turn looks again after so long, should nobody have called it."""
-
-
-@dataclass(slots=True)
-class Work:
-    """One reconcile of one Domain: what it found and did on its way."""
-
-    node: Node
-    order: DomainView
-    current: bool
-    """Whether the order is the API server's word, and not the last view of it, which may be long outdated."""
-    volumes: dict[str, VolumeFact] = field(default_factory=dict)
-    """By name of the StorageVolume."""
-    released: bool = False
-    told: Mapping[str, str] = field(default_factory=dict)
-    """Version of each Secret that its seed is made from, by its name."""
-
-    async def look_at_volumes(self) -> None:
-        """Find data of which the API does not know: of volumes that were made just before an agent died."""
-        told = {fact.name for fact in self.order.status.volumes or () if fact.ready}
-        for disk in self.order.spec.disks:
-            if disk.volume in told or disk.volume in self.volumes:
-                continue
-            with suppress(NotReady):  # a pool that nobody has used since the node was booted
-                file = await self.node.host.volume(disk.pool, disk.volume_uid)
-                if file is not None:
-                    self.volumes[disk.volume] = volumes.fact(disk, file)
 
 
 async def carry_out(work: Work, action: does.DomainAction) -> None:
@@ -76,6 +52,9 @@ async def _disk_files(work: Work) -> AsyncIterator[Wanted]:
     for disk in work.order.spec.disks:
         if disk.image and await work.node.host.volume(disk.pool, disk.volume_uid) is None:
             yield Wanted(disk.image.image, disk.image.source, disk=True)
+    for medium in work.order.spec.media:
+        if medium.image:
+            yield Wanted(medium.image.image, medium.image.source, disk=False)
 
 
 def _kernel_files(order: DomainView) -> Iterator[Wanted]:
@@ -99,10 +78,6 @@ async def _ensure_volume(work: Work, action: does.EnsureVolume) -> None:
             work.volumes[disk.volume] = _lost(work.order, disk)
         raise
     work.volumes[disk.volume] = volumes.fact(disk, file)
-
-
-async def _grow_disk(work: Work, action: does.GrowDisk) -> None:
-    work.volumes[action.disk.volume] = volumes.fact(action.disk, await volumes.grow(work.node, work.order, action.disk))
 
 
 def _lost(order: DomainView, disk: DomainDisk) -> VolumeFact:
@@ -178,15 +153,29 @@ async def _define(work: Work, action: does.Define) -> None:
     await work.node.host.define(await _blueprint(work, action.record))
 
 
+async def _check_host(work: Work, _: does.CheckHost) -> None:
+    spec, guest = work.order.spec, await work.node.host.guest(work.order.spec.uuid)
+    record = guest.record if guest else records.fresh("", "", spec)
+    for afresh in (False, True):
+        facts = await work.node.host.facts(afresh=afresh)
+        words = support.missing(spec.machine, facts, record, direct=spec.kernel is not None)
+        if not words:
+            return
+    raise NotReady(words, reason="Unsupported", delay=UNSUPPORTED_SECONDS)
+
+
 async def _blueprint(work: Work, record: Record) -> Blueprint:
     spec, node = work.order.spec, work.node
     files = Files(
-        disks=tuple(file_path(pools.path(node, disk.pool), disk.volume_uid) for disk in spec.disks),
+        disks=tuple(devices.path(work, disk) for disk in spec.disks),
+        media=tuple(devices.content(work, medium) for medium in spec.media),
         log=PurePosixPath(node.host.logs.path(spec.uuid)),
         kernel=_kernel(work),
         seed=PurePosixPath(node.seeds.path(spec.uuid, spec.seed)) if spec.seed else None,
     )
-    return Blueprint(work.order.meta.key.namespace, spec, files, await node.host.facts(), record)
+    fitted = support.fitted(spec.machine, await node.host.facts(), record)
+    pinned = replace(record, machine_type=fitted.machine, architecture=fitted.platform)
+    return Blueprint(work.order.meta.key.namespace, spec, files, fitted, pinned)
 
 
 def _kernel(work: Work) -> Kernel | None:
@@ -303,12 +292,12 @@ async def _may_be_here(work: Work, disk: DomainDisk) -> bool:
         raise
 
 
-Act = Callable[[Work, Any], Awaitable[None]]
 ACTS: dict[type, Act] = {
+    **devices.ACTS,
+    does.CheckHost: _check_host,
     does.FetchImages: _fetch_images,
     does.EnsurePool: _ensure_pool,
     does.EnsureVolume: _ensure_volume,
-    does.GrowDisk: _grow_disk,
     does.EnsureNetwork: _ensure_network,
     does.WriteLease: _write_lease,
     does.WriteSeed: _write_seed,

@@ -39,6 +39,7 @@ async def observe(node: Node, order: DomainView, *, current: bool, kinds_removed
         launched=known.launched,
         panicked=known.panicked,
         crashed=known.crashed,
+        starved=known.starved,
         room=await _has_room(node, order, guest),
         in_touch=node.in_touch() or not _is_contended(node, order),
         wired=guest is None or not guest.active or node.cabling.stands(order, guest.record.live),

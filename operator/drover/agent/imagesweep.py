@@ -39,6 +39,7 @@ def ordered(node: Node) -> Iterator[tuple[Artifact, bool]]:
         for disk in spec.disks:
             if disk.image:
                 yield from ((disk.image.source, True), (disk.image.source, False))
+        yield from ((medium.image.source, False) for medium in spec.media if medium.image)
         if spec.kernel:
             yield spec.kernel.kernel, False
             if spec.kernel.initrd:

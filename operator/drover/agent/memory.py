@@ -20,6 +20,8 @@ class Impressions:
     """QEMU was seen since the latest start was written down."""
     panicked: bool = False
     crashed: bool = False
+    starved: bool = False
+    """Its watchdog switched it off."""
     asked_at: float | None = None
     """When it was last asked to switch itself off."""
     resumed_at: float | None = None
@@ -31,7 +33,7 @@ class Impressions:
 
     def begin(self) -> None:
         """Forget the last run: another start is being written down."""
-        self.launched = self.panicked = self.crashed = False
+        self.launched = self.panicked = self.crashed = self.starved = False
         self.asked_at = self.resumed_at = None
 
 
@@ -57,6 +59,8 @@ class Memory:
             known.launched = True
         elif event.kind == "Panicked":
             known.panicked = True
+        elif event.kind == "Watchdog":
+            known.starved = event.detail == "PowerOff"
         elif event.kind == "Stopped":
             known.crashed = event.detail == "Crashed"
 

@@ -7,6 +7,7 @@ from typing import Any
 
 from drover.agent.lastview import LastView, same_orders
 from drover.api.kinds import ADDRESS, DOMAIN, NETWORK, POOL, SECURITYGROUP, VOLUME, Kind
+from drover.planning import live
 from drover.planning.names import LABEL_OVERLAY
 from drover.planning.view import AddressView, DomainView, NetworkView, PoolView, SecurityGroupView, VolumeView, view
 from drover.runtime.informer import Informer
@@ -171,7 +172,7 @@ class Orders:
         return found is not None and bool(found.meta.deleting)
 
     def users(self, volume: Key) -> frozenset[Key]:
-        """Names of the Domains here that name a volume."""
+        """Names of the Domains here that name a volume, or whose guests have it open still."""
         return frozenset(self._users.get(volume, ()))
 
     def _find(self, kind: Kind, key: Key) -> AnyResource | None:
@@ -208,7 +209,8 @@ class Orders:
 
     def _add(self, found: Domain) -> None:
         key, spec = found.meta.key, found.spec
-        volumes = frozenset(Key(key.namespace, disk.volume) for disk in spec.disks)
+        open_ = live.volumes(found.status.live)
+        volumes = frozenset(Key(key.namespace, name) for name in (*(disk.volume for disk in spec.disks), *open_))
         plugs = frozenset((interface.network, interface.mac) for interface in spec.interfaces) | live_plugs(found)
         taps = frozenset(tap(spec.uuid, each.name) for each in spec.interfaces) | live_taps(found)
         guarded = any(each.security_groups for each in spec.interfaces)

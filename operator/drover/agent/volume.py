@@ -8,10 +8,11 @@ from drover.api.kinds import DOMAIN, VIRTUALMACHINE, VOLUME
 from drover.errors import NotReady
 from drover.kube.definitions import kinds_removed
 from drover.metrics.registry import wrote
-from drover.planning import names
+from drover.planning import live, names
 from drover.planning.disk import Copy, Create, Grow, plan
 from drover.planning.view import DomainView, VolumeView
 from drover.state.host import VolumeFile
+from drover.state.objects import read_domain
 from drover.state.resource import Key
 
 LOOK_SECONDS = 5.0
@@ -52,8 +53,9 @@ async def _delete(node: Node, volume: VolumeView) -> None:
 async def _is_used_elsewhere(node: Node, volume: VolumeView) -> bool:
     """Ask the API server whether a machine on some node has a volume: of other nodes' Domains we do not hear."""
     listing = await node.cluster.list(DOMAIN, namespace=volume.meta.key.namespace)
-    every = (disk for body in listing.items for disk in body["spec"].get("disks", ()))
-    return any(disk["volumeUid"] == volume.meta.uid for disk in every)
+    every = [read_domain(body) for body in listing.items]
+    named = any(disk.volume_uid == volume.meta.uid for domain in every for disk in domain.spec.disks)
+    return named or any(volume.meta.key.name in live.volumes(domain.status.live) for domain in every)
 
 
 async def ensure(node: Node, order: DomainView, disk: DomainDisk) -> VolumeFile:
@@ -83,7 +85,7 @@ async def grow(node: Node, order: DomainView, disk: DomainDisk) -> VolumeFile:
     """Make a disk of the guest in flight larger."""
     size = disk.size_bytes or 0
     _check_fits(node, disk, size)
-    await node.host.grow_disk(order.spec.uuid, disk.name, size)
+    await node.host.resize_disk(order.spec.uuid, disk.name, size)
     file = await node.host.volume(disk.pool, disk.volume_uid)
     if file is None:
         raise NotReady(f"disk {disk.name}: the file of volume {disk.volume} is not there", reason="VolumeLost")
@@ -104,6 +106,8 @@ def _check_fits(node: Node, disk: DomainDisk, size_bytes: int) -> None:
 def _had_data(node: Node, order: DomainView, disk: DomainDisk) -> bool:
     """Whether the disk's data was ever seen here; without the API that cannot be ruled out."""
     told = {fact.name: fact for fact in order.status.volumes or ()}.get(disk.volume)
+    if disk.hardware.ephemeral == "Enabled":
+        return False
     if disk.data == "Seen" or not node.orders.primed or (told is not None and told.capacity_bytes is not None):
         return True
     return must_exist(node.orders.volume(Key(order.meta.key.namespace, disk.volume)), disk.volume_uid)

@@ -10,7 +10,7 @@ import structlog
 from drover.agent.orders import Orders
 from drover.agent.survey import Survey
 from drover.api.domain import DomainInterface, LiveMachine
-from drover.api.virtualmachine import LinkState
+from drover.api.interface import LinkState
 from drover.errors import Unsupported
 from drover.hypervisor.host import Host
 from drover.hypervisor.wires import Wires

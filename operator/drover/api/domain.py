@@ -24,8 +24,11 @@ from drover.api.base import (
     rules,
 )
 from drover.api.cloudinit import AuthorizedKeys, EnvironmentVariable, SecretKey, SeedText
+from drover.api.hardware import DiskBus, DiskHardware, Machine
+from drover.api.interface import AddressMode, InterfaceModel, LinkState
 from drover.api.probe import ReadinessProbe
-from drover.api.virtualmachine import AddressMode, InterfaceModel, LastStop, LinkState, PowerState, RestartPolicy
+from drover.api.resolved import RestartPolicy
+from drover.api.virtualmachine import LastStop, PowerState
 
 DomainState = Literal["Pending", "Starting", "Running", "Paused", "Hibernated", "Stopping", "Stopped", "Unknown"]
 
@@ -50,15 +53,6 @@ class MachineRef(Model):
     """Name of the VirtualMachine, in the Domain's namespace."""
     uid: Annotated[str, Field(max_length=64)]
     """Its uid."""
-
-
-class Machine(Model):
-    """The hardware."""
-
-    cores: int
-    """Virtual cores."""
-    memory_bytes: int
-    """Memory the guest sees."""
 
 
 class DomainKernel(Model):
@@ -113,6 +107,23 @@ class DomainDisk(Model):
     """The volume it starts as a copy of; without it and an image: blank."""
     data: Literal["New", "Seen"] = "New"
     """Seen: some node had its data before this incarnation, so that it is never made anew."""
+    hardware: DiskHardware = Field(default_factory=DiskHardware)
+    """How it is plugged in."""
+
+
+class DomainMedium(Model):
+    """A CDROM drive and what is in it."""
+
+    name: ShortName
+    """Name of the drive within the machine."""
+    bus: DiskBus | None = None
+    """Bus it is on; absent: what is usual for the architecture."""
+    serial: Annotated[str, Field(max_length=64)] = ""
+    """Serial number; empty: the drive's name."""
+    boot_order: int | None = None
+    """Its turn when a boot loader is looked for; absent: after disks and drives that have one."""
+    image: DomainImage | None = None
+    """What is in it; absent: nothing."""
 
 
 class DomainInterface(Model):
@@ -214,6 +225,8 @@ class DomainSpec(Model):
     """Kernel to boot directly; absent: the first disk's boot loader."""
     disks: Annotated[list[DomainDisk], Field(max_length=16, json_schema_extra=keyed("name"))] = []
     """Disks, at the next start."""
+    media: Annotated[list[DomainMedium], Field(max_length=16, json_schema_extra=keyed("name"))] = []
+    """CDROM drives; the drives at the next start, what is in them at once."""
     interfaces: Annotated[list[DomainInterface], Field(max_length=8, json_schema_extra=keyed("name"))] = []
     """Interfaces, at the next start."""
     plugin: DomainPlugin | None = None
@@ -234,8 +247,18 @@ class LiveMachine(Model):
     """Virtual cores."""
     memory_bytes: int
     """Memory the guest sees."""
+    max_cores: int | None = None
+    """Cores that it can be given as it runs; absent: no more than it has."""
+    max_memory_bytes: int | None = None
+    """Memory that it can be given as it runs; absent: no more than it has."""
+    settings: Annotated[dict[str, LiveText], Field(max_length=16)] = {}
+    """What else it was started with, by path in the machine's spec; absent: the default."""
+    ports: int = 0
+    """Slots on its board for disks on VirtIO and for interfaces, taken and free."""
     disks: Annotated[list[LiveText], Field(max_length=16)] = []
-    """Its disks, each as name, volume and size in bytes."""
+    """Its disks, each as name, volume, size in bytes and, as key=value, how it is plugged in."""
+    media: Annotated[list[LiveText], Field(max_length=16)] = []
+    """Its CDROM drives, each as name and, as key=value, what is in it and how it is plugged in."""
     interfaces: Annotated[list[LiveText], Field(max_length=8)] = []
     """Its interfaces, each as name, network, hardware address, IP addresses with a comma between, and the model unless it is VirtIO."""
     kernel: Annotated[str, Field(max_length=8192)] = ""
@@ -288,7 +311,11 @@ class DomainStatus(Model):
     conditions: Conditions | None = None
     """VolumesReady NetworkReady Running GuestReady, as seen on the node."""
     live: LiveMachine | None = None
-    """What the machine in flight was started with; absent when it is off."""
+    """What the machine in flight was started with, and was given since; absent when it is off."""
+    machine_type: Word | None = None
+    """Board that the guest was first started with on this node."""
+    architecture: Word | None = None
+    """Architecture of the guest."""
     volumes: Annotated[list[VolumeFact], Field(max_length=16, json_schema_extra=keyed("name"))] | None = None
     """What the node holds of its volumes."""
     restarts: int | None = None

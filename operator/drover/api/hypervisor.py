@@ -66,6 +66,17 @@ class Capacity(Model):
     """Memory."""
 
 
+class GuestKind(Model):
+    """What the node can give guests of one architecture."""
+
+    architecture: Word
+    """amd64 or arm64; one that is not the node's own is emulated, where a machine allows it."""
+    machine_type: Word
+    """Newest board, which new machines get."""
+    features: Annotated[list[Word], Field(max_length=16, json_schema_extra={"x-kubernetes-list-type": "set"})] = []
+    """What machines may ask for: BIOS, UEFI, SecureBoot, TPM, VNC, SPICE."""
+
+
 class HypervisorStatus(Model):
     """What the node can do and holds."""
 
@@ -83,6 +94,12 @@ class HypervisorStatus(Model):
     """Why it is so."""
     capacity: Capacity | None = None
     """Processors and memory."""
+    guests: Annotated[list[GuestKind], Field(max_length=8, json_schema_extra=keyed("architecture"))] | None = None
+    """What it can give guests, by their architecture."""
+    hugepages: (
+        Annotated[list[Word], Field(max_length=8, json_schema_extra={"x-kubernetes-list-type": "set"})] | None
+    ) = None
+    """Sizes of huge pages that it has some of."""
     domains: int | None = None
     """Guests of ours that libvirt knows."""
     orphans: Annotated[list[Orphan], Field(max_length=1000, json_schema_extra=keyed("uuid"))] | None = None

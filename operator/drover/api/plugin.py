@@ -23,21 +23,27 @@ from drover.api.base import (
     rules,
 )
 from drover.api.cloudinit import EnvironmentVariable, InlineCloudInit
+from drover.api.hardware import (
+    CPU,
+    Architecture,
+    DiskBus,
+    DiskCache,
+    DiskLimits,
+    DiskType,
+    Firmware,
+    Graphics,
+    MachineType,
+    Memory,
+    Serial,
+    Switch,
+    Watchdog,
+)
+from drover.api.interface import AddressMode, InterfaceLimits, InterfaceModel, LinkState
 from drover.api.probe import Port, ReadinessProbe
+from drover.api.resolved import ReclaimPolicy, RestartPolicy
 from drover.api.scheduling import AffinityData, SpreadData
 from drover.api.sharing import AllowedNamespaces
-from drover.api.virtualmachine import (
-    CPU,
-    AddressMode,
-    EvictionPolicy,
-    InterfaceLimits,
-    InterfaceModel,
-    KernelBoot,
-    LinkState,
-    Memory,
-    ReclaimPolicy,
-    RestartPolicy,
-)
+from drover.api.virtualmachine import EvictionPolicy, KernelBoot
 
 
 class TemplateDisk(Model):
@@ -53,6 +59,22 @@ class TemplateDisk(Model):
     """StoragePool the volume is made in; default the pool marked as default."""
     reclaim_policy: ReclaimPolicy | None = None
     """What becomes of the volume when the machine is deleted: Delete (default) or Retain."""
+    type: DiskType | None = None
+    """Disk (default) or CDROM: a drive for an image, which is only read."""
+    bus: DiskBus | None = None
+    """Bus it is on: VirtIO, SCSI or SATA."""
+    cache: DiskCache | None = None
+    """How the node caches it: Default, WriteBack, WriteThrough or Unsafe."""
+    read_only: Switch | None = None
+    """Enabled lets the guest only read it."""
+    ephemeral: Switch | None = None
+    """Enabled drops what the guest wrote when it stops."""
+    serial: Serial | None = None
+    """Serial number the guest sees."""
+    boot_order: Annotated[int, Field(ge=1, le=16)] | None = None
+    """Its turn when a boot loader is looked for."""
+    limits: DiskLimits | None = None
+    """Bounds of its traffic."""
 
 
 class TemplateInterface(Model):
@@ -89,6 +111,16 @@ class Template(Model):
     """Processors."""
     memory: Memory | None = None
     """Memory."""
+    architecture: Architecture | None = None
+    """amd64 or arm64."""
+    machine_type: MachineType | None = None
+    """Board: q35, virt, or one version of them."""
+    firmware: Firmware | None = None
+    """What starts the boot loader."""
+    watchdog: Watchdog | None = None
+    """What happens when the guest stops feeding its watchdog: Reset, PowerOff or Pause."""
+    graphics: Graphics | None = None
+    """Screen: VNC, SPICE or Headless."""
     kernel: KernelBoot | None = None
     """Direct boot of a kernel; an image without a namespace is one of the plugin's namespace."""
     disks: Annotated[list[TemplateDisk], Field(max_length=16, json_schema_extra=keyed("name"))] | None = None

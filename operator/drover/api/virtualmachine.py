@@ -10,9 +10,6 @@ from pydantic import ConfigDict, Field
 
 from drover.api.base import (
     Conditions,
-    HardwareAddress,
-    IPv4,
-    Label,
     Model,
     NodeLabels,
     ObjectName,
@@ -31,31 +28,31 @@ from drover.api.base import (
     same,
 )
 from drover.api.cloudinit import CloudInit
+from drover.api.hardware import (
+    CPU,
+    Architecture,
+    DiskBus,
+    DiskCache,
+    DiskLimits,
+    DiskType,
+    Emulation,
+    Firmware,
+    Graphics,
+    MachineType,
+    Memory,
+    Serial,
+    Switch,
+    Watchdog,
+)
+from drover.api.interface import Interface
 from drover.api.probe import ReadinessProbe, asks_somebody
+from drover.api.resolved import ReclaimPolicy, ResolvedMachine, RestartPolicy
 from drover.api.scheduling import AffinityData, SpreadData, TolerationData
 from drover.api.volume import FROM_RULES, DiskSource
 
 PowerState = Literal["Running", "Paused", "Hibernated", "Stopped"]
-RestartPolicy = Literal["Always", "OnFailure", "Never"]
-ReclaimPolicy = Literal["Delete", "Retain"]
 EvictionPolicy = Literal["Stop", "Block"]
 DeletionProtection = Literal["Disabled", "Enabled"]
-
-
-class CPU(Model):
-    """Processors of the machine."""
-
-    cores: Annotated[int, Field(ge=1, le=256)] | None = None
-    """Number of virtual cores; default 1. A change applies at the next start."""
-    request: Annotated[Quantity, Field(json_schema_extra=between("cpu.request", "1m", "256"))] | None = None
-    """CPU the scheduler books for the machine, such as 200m; default a tenth of a core for each core. Applies at the next start."""
-
-
-class Memory(Model):
-    """Memory of the machine."""
-
-    size: Annotated[Quantity, Field(json_schema_extra=between("memory.size", "16Mi", "16Ti"))] | None = None
-    """Memory the guest sees, such as 2Gi; booked in full plus overhead; default 512Mi. A change applies at the next start."""
 
 
 class KernelBoot(Model):
@@ -67,11 +64,14 @@ class KernelBoot(Model):
     """Kernel command line; default the image's. A change applies at the next start."""
 
 
-def _kept(name: str) -> dict[str, str]:
+IS_CDROM = "has(self.type) && self.type == 'CDROM'"
+
+
+def _kept(name: str, *, unless: str = "false") -> dict[str, str]:
     """CEL: a field of a disk entry stays as it was added."""
     was, now = (f"(has({which}.{name}) ? {which}.{name} : 'none')" for which in ("oldSelf", "self"))
     return rule(
-        same(name),
+        f"({unless}) || ({same(name)})" if unless != "false" else same(name),
         f"'disk ' + self.name + ': {name} is immutable: ' + {was} + ', not ' + {now}"
         " + '; remove the entry and add one of another name'",
         dynamic=True,
@@ -79,8 +79,12 @@ def _kept(name: str) -> dict[str, str]:
     )
 
 
+OF_A_DISK = ("size", "pool", "volume", "from", "reclaimPolicy", "cache", "readOnly", "ephemeral", "limits")
+"""Fields that say nothing of a CDROM drive."""
+
+
 class Disk(Model):
-    """One disk: a new volume (blank, or made from an image or another volume), or an existing one."""
+    """One disk: a new volume (blank, or made from an image or another volume), or an existing one; or a CDROM drive."""
 
     model_config = ConfigDict(
         json_schema_extra=rules(
@@ -90,7 +94,25 @@ class Disk(Model):
                 dynamic=True,
             ),
             *FROM_RULES,
-            _kept("image"),
+            rule(
+                f"!({IS_CDROM}) || !({' || '.join(f'has(self.{each})' for each in OF_A_DISK)})",
+                f"'disk ' + self.name + ': {', '.join(OF_A_DISK)} are not allowed with type CDROM'",
+                dynamic=True,
+            ),
+            rule(
+                f"!({IS_CDROM}) || !has(self.bus) || self.bus != 'VirtIO'",
+                "'disk ' + self.name + ': a CDROM is on bus SATA or SCSI, not VirtIO'",
+                dynamic=True,
+                path=".bus",
+            ),
+            rule(
+                "!has(self.ephemeral) || self.ephemeral == 'Disabled' || !(has(self.volume) || has(self.from) || has(self.reclaimPolicy))",
+                "'disk ' + self.name + ': volume, from and reclaimPolicy are not allowed with ephemeral: nothing of it is kept'",
+                dynamic=True,
+                path=".ephemeral",
+            ),
+            _kept("type"),
+            _kept("image", unless=IS_CDROM),
             _kept("pool"),
             grows("'disk ' + self.name + ': '"),
         )
@@ -98,8 +120,10 @@ class Disk(Model):
 
     name: ShortName
     """Name of the disk within the machine, a DNS label of at most 20 characters; its volume is called <machine>.<name>."""
+    type: DiskType | None = None
+    """Disk (default) or CDROM: a drive for an image, which is only read. Immutable."""
     image: Reference | None = None
-    """VirtualMachineImage the disk starts from, by copy on write; absent: blank. Immutable."""
+    """VirtualMachineImage the disk starts from, by copy on write; absent: blank. Immutable. Of a CDROM: the image in the drive; a change is live, and without it the drive is empty."""
     from_: Annotated[DiskSource | None, Field(alias="from")] = None
     """Existing volume that the disk starts as a copy of. Immutable."""
     size: Annotated[Quantity, Field(json_schema_extra=between("size", "1Mi", "64Ti"))] | None = None
@@ -110,48 +134,26 @@ class Disk(Model):
     """Name of an existing StorageVolume of this namespace; excludes the other fields."""
     reclaim_policy: ReclaimPolicy | None = None
     """What becomes of the volume when the machine is deleted: Delete (default) or Retain. Live."""
-
-
-AddressMode = Literal["DHCP", "Static", "Unmanaged"]
-InterfaceModel = Literal["VirtIO", "E1000E", "RTL8139"]
-LinkState = Literal["Up", "Down"]
-
-
-class InterfaceLimits(Model):
-    """Bounds of an interface's traffic: what exceeds them is dropped by the node."""
-
-    bytes_per_second: (
-        Annotated[Quantity, Field(json_schema_extra=between("limits.bytesPerSecond", "8k", "100G"))] | None
-    ) = None
-    """Bytes a second, in each direction by itself, such as 10M."""
-
-
-class Interface(Model):
-    """One network interface."""
-
-    name: ShortName
-    """Name of the interface within the machine, a DNS label of at most 20 characters."""
-    network: ShortName | None = None
-    """VirtualNetwork it is plugged into; default the network marked as default. A change applies at the next start."""
-    address: IPv4 | None = None
-    """IPv4 address to reserve, inside the network's subnet; default the lowest free one. Kept for the machine's life."""
-    mac_address: HardwareAddress | None = None
-    """Hardware address, lower case and locally administered (such as 02:00:00:00:00:01); default derived from the machine's uid."""
-    address_mode: AddressMode | None = None
-    """How the guest learns its address: DHCP (default) from the gateway; Static: reserved all the same, and set by the guest itself; Unmanaged: none is reserved, and the guest may use any. A change applies at the next start."""
-    model: InterfaceModel | None = None
-    """Kind of network card: VirtIO (default), E1000E or RTL8139 for guests without VirtIO drivers. A change applies at the next start."""
-    link: LinkState | None = None
-    """Up (default) or Down: an unplugged cable. Live."""
-    limits: InterfaceLimits | None = None
+    bus: DiskBus | None = None
+    """Bus it is on: VirtIO (default), SCSI, or SATA for guests without VirtIO drivers. A CDROM is on SATA (default) or SCSI. A change applies at the next start."""
+    cache: DiskCache | None = None
+    """How the node caches it: Default (QEMU's choice), WriteBack, WriteThrough (slower, nothing is lost with the node), Unsafe (fast, for data that can be made anew). A change applies at the next start."""
+    read_only: Switch | None = None
+    """Enabled lets the guest only read it; default Disabled. A change applies at the next start."""
+    ephemeral: Switch | None = None
+    """Enabled drops what the guest wrote when it stops, so that every start finds the disk new; default Disabled. A change applies at the next start."""
+    serial: Serial | None = None
+    """Serial number the guest sees, of at most 20 characters; default the name. A change applies at the next start."""
+    boot_order: Annotated[int, Field(ge=1, le=16)] | None = None
+    """Its turn when a boot loader is looked for; those without one follow in the order of the list. A change applies at the next start."""
+    limits: DiskLimits | None = None
     """Bounds of its traffic. Live."""
-    security_groups: (
-        Annotated[list[Label], Field(max_length=8, json_schema_extra={"x-kubernetes-list-type": "set"})] | None
-    ) = None
-    """SecurityGroups of this namespace. None: all may reach the machine; one or more: only what their rules allow. Live."""
 
 
-_SOURCED = "has(disk.volume) || has(disk.image) || has(disk.from) || has(disk.size)"
+_SOURCED = (
+    "has(disk.volume) || has(disk.image) || has(disk.from) || has(disk.size) || "
+    "(has(disk.type) && disk.type == 'CDROM')"
+)
 
 
 class VirtualMachineSpec(Model):
@@ -168,6 +170,24 @@ class VirtualMachineSpec(Model):
             ),
             asks_somebody("has(self.plugin)"),
             distinct("disks", "volume"),
+            rule(
+                "!has(self.disks) || self.disks.filter(disk, has(disk.bootOrder)).all(disk, "
+                "self.disks.exists_one(other, has(other.bootOrder) && other.bootOrder == disk.bootOrder))",
+                "disks: two entries have the same bootOrder",
+                path=".disks",
+            ),
+            rule(
+                "has(self.plugin) || !has(self.firmware) || (has(self.firmware.type) && self.firmware.type == 'UEFI') || "
+                "!(has(self.firmware.secureBoot) && self.firmware.secureBoot == 'Enabled')",
+                "firmware.secureBoot: Enabled needs firmware.type: UEFI",
+                path=".firmware.secureBoot",
+            ),
+            rule(
+                "has(self.plugin) || !has(self.firmware) || (has(self.firmware.type) && self.firmware.type == 'UEFI') || "
+                "!(has(self.firmware.tpm) && self.firmware.tpm == 'Enabled')",
+                "firmware.tpm: Enabled needs firmware.type: UEFI",
+                path=".firmware.tpm",
+            ),
             distinct("interfaces", "address"),
             distinct("interfaces", "macAddress"),
         )
@@ -189,12 +209,24 @@ class VirtualMachineSpec(Model):
     """Processors."""
     memory: Memory | None = None
     """Memory."""
+    architecture: Architecture | None = None
+    """amd64 or arm64; default that of the node the machine is placed on. A change applies at the next start."""
+    emulation: Emulation | None = None
+    """Allowed lets a node of another architecture run the machine, slowly; default Forbidden: only nodes of its architecture do."""
+    machine_type: MachineType | None = None
+    """Board: q35 (amd64), virt (arm64), or one version of them such as pc-q35-7.2; default the newest that the node has. What the first start chose stays, in status.resolved. A change applies at the next start."""
+    firmware: Firmware | None = None
+    """What starts the boot loader."""
     kernel: KernelBoot | None = None
     """Direct boot of a kernel; default the boot disk's image's own kernel, else its boot loader."""
     disks: Annotated[list[Disk], Field(max_length=16, json_schema_extra=keyed("name"))] | None = None
-    """Disks in boot order. Removing an entry only detaches: the volume stays and comes back with an entry of that name. Applies at the next start."""
+    """Disks in boot order. Removing an entry only detaches: the volume stays and comes back with an entry of that name. Disks on VirtIO and SCSI are added and removed live."""
     interfaces: Annotated[list[Interface], Field(max_length=8, json_schema_extra=keyed("name"))] | None = None
     """Network interfaces; absent: one, called default, on the default network; empty: none."""
+    watchdog: Watchdog | None = None
+    """Give the machine a watchdog; when the guest stops feeding it: Reset, PowerOff (the restart policy says what follows) or Pause. Only on amd64. A change applies at the next start."""
+    graphics: Graphics | None = None
+    """Screen: VNC (default) or SPICE, on a socket of the node that nothing outside it reaches, or Headless. There is always a serial console. A change applies at the next start."""
     cloud_init: CloudInit | None = None
     """What cloud-init in the guest is told by a NoCloud seed disk; absent: no seed, unless the plugin gives one."""
     readiness_probe: ReadinessProbe | None = None
@@ -224,88 +256,6 @@ class GuestAddress(Model):
     """Hardware address, kept for the machine's life."""
 
 
-class ResolvedDisk(Model):
-    """One disk as it will be."""
-
-    name: ShortName
-    """Name of the disk."""
-    volume: ObjectName
-    """StorageVolume behind it."""
-    pool: Word | None = None
-    """Pool of the volume."""
-    image: Word | None = None
-    """namespace/name of the image it starts from."""
-    size: Word | None = None
-    """Capacity; absent: the image's."""
-    reclaim_policy: ReclaimPolicy
-    """What becomes of the volume when the machine is deleted."""
-
-
-class ResolvedInterface(Model):
-    """One interface as it will be."""
-
-    name: ShortName
-    """Name of the interface."""
-    network: Word | None = None
-    """VirtualNetwork it is plugged into."""
-
-
-class ResolvedSeed(Model):
-    """What the guest is told at its first boot; texts only by where they come from."""
-
-    hostname: Word
-    """Host name."""
-    ssh_authorized_keys: int
-    """Number of public keys."""
-    user_data: Word | None = None
-    """Inline, or Secret <name>/<key>."""
-    network_data: Word | None = None
-    """Inline, Secret <name>/<key>, or Generated: what the interfaces say, several or with a static address."""
-    meta_data: Word | None = None
-    """Inline, or Secret <name>/<key>."""
-    entrypoint: Prose | None = None
-    """Command of the plugin's workload."""
-    env: Annotated[list[Word], Field(max_length=128)] | None = None
-    """Names of the workload's environment variables."""
-
-
-class ResolvedMachine(Model):
-    """The effective spec: what the machine gets at its next start."""
-
-    cores: int
-    """Virtual cores."""
-    memory: Word
-    """Memory the guest sees."""
-    cpu_request: Word
-    """CPU booked."""
-    memory_request: Word
-    """Memory booked: the guest's and the overhead."""
-    restart_policy: RestartPolicy
-    """Effective restart policy."""
-    termination_grace_period_seconds: int
-    """Effective grace period."""
-    pools: Annotated[dict[str, Word], Field(max_length=16)] | None = None
-    """Pool of each new disk."""
-    networks: Annotated[dict[str, Word], Field(max_length=16)] | None = None
-    """Network of each interface."""
-    plugin: Word | None = None
-    """namespace/name of the plugin whose values are inherited."""
-    plugin_revision: Word | None = None
-    """Revision of it that the machine is made of."""
-    kernel_image: Word | None = None
-    """namespace/name of the image whose kernel boots."""
-    kernel_arguments: Prose | None = None
-    """Kernel command line; absent: the image's."""
-    disks: Annotated[list[ResolvedDisk], Field(max_length=16, json_schema_extra=keyed("name"))] | None = None
-    """Disks in boot order."""
-    interfaces: Annotated[list[ResolvedInterface], Field(max_length=8, json_schema_extra=keyed("name"))] | None = None
-    """Network interfaces."""
-    readiness_probe: ReadinessProbe | None = None
-    """Effective readiness probe."""
-    seed: ResolvedSeed | None = None
-    """What the guest is told at its first boot."""
-
-
 class PendingChange(Model):
     """One difference between the spec and the running machine."""
 
@@ -315,8 +265,10 @@ class PendingChange(Model):
     """What the running machine has."""
     desired: Prose
     """What the spec asks for."""
-    effect: Literal["Restart"]
-    """When it applies."""
+    effect: Literal["Live", "Restart", "Impossible"]
+    """Live: at once, it is being done; Restart: at the next start; Impossible: never on this node."""
+    reason: Prose = ""
+    """Why not at once, for people."""
 
 
 class LastStop(Model):
@@ -332,9 +284,10 @@ class LastStop(Model):
         "HostFailure",
         "Evicted",
         "OutOfSpace",
+        "Watchdog",
         "Unknown",
     ]
-    """GuestShutdown: the guest switched itself off; GuestPanic, GuestCrashed: it failed; HypervisorKilled: QEMU died; Destroyed: somebody cut its power on the host; Requested: the spec asked."""
+    """GuestShutdown: the guest switched itself off; GuestPanic, GuestCrashed: it failed; Watchdog: it stopped feeding its watchdog; HypervisorKilled: QEMU died; Destroyed: somebody cut its power on the host; Requested: the spec asked."""
     actor: Word = ""
     """Who: the field manager that changed the spec, guest, node."""
     time: Time

@@ -9,14 +9,14 @@ import logging
 import libvirt_qemu
 
 import libvirt
-from drover.api.virtualmachine import LinkState
+from drover.api.interface import LinkState
 from drover.errors import NotReady, Refused
 from drover.hypervisor.errors import found, host_trouble
 from drover.hypervisor.states import observed
 from drover.planning import names
 from drover.state.guest import Blueprint, Guest, Record
 from drover.translation import record as records
-from drover.translation.domain.disks import target
+from drover.translation.domain.boot import has_variables
 from drover.translation.domain.document import document
 from drover.translation.domain.interfaces import relinked
 
@@ -53,7 +53,7 @@ def _lookup(connection: libvirt.virConnect, uuid: str) -> libvirt.virDomain | No
     return found(connection.lookupByUUIDString, uuid)
 
 
-def _ours(connection: libvirt.virConnect, uuid: str) -> libvirt.virDomain | None:
+def ours(connection: libvirt.virConnect, uuid: str) -> libvirt.virDomain | None:
     """Look a guest up in order to act on it: one without our record is as good as absent."""
     domain = _lookup(connection, uuid)
     return domain if domain is not None and _record(domain, persistent=bool(domain.isPersistent())) else None
@@ -99,7 +99,7 @@ def define(connection: libvirt.virConnect, blueprint: Blueprint) -> None:
 
 def start(connection: libvirt.virConnect, uuid: str, *, paused: bool) -> None:
     """Boot or restore."""
-    domain = _ours(connection, uuid)
+    domain = ours(connection, uuid)
     if domain is None or domain.isActive():
         return
     flags = libvirt.VIR_DOMAIN_START_PAUSED if paused else 0
@@ -142,14 +142,14 @@ def _restore(domain: libvirt.virDomain, flags: int) -> None:
 
 def shutdown(connection: libvirt.virConnect, uuid: str) -> None:
     """Ask by ACPI."""
-    domain = _ours(connection, uuid)
+    domain = ours(connection, uuid)
     if domain is not None and domain.isActive():
         domain.shutdownFlags(libvirt.VIR_DOMAIN_SHUTDOWN_ACPI_POWER_BTN)
 
 
 def agent_shutdown(connection: libvirt.virConnect, uuid: str) -> bool:
     """Ask by the guest agent; False when it did not take the request."""
-    domain = _ours(connection, uuid)
+    domain = ours(connection, uuid)
     if domain is None or not domain.isActive():
         return True
     try:
@@ -163,7 +163,7 @@ def agent_shutdown(connection: libvirt.virConnect, uuid: str) -> bool:
 
 def ping(connection: libvirt.virConnect, uuid: str, timeout_seconds: int) -> bool:
     """Ask the guest agent for a sign of life."""
-    domain = _ours(connection, uuid)
+    domain = ours(connection, uuid)
     if domain is None or not domain.isActive():
         return False
     try:
@@ -175,7 +175,7 @@ def ping(connection: libvirt.virConnect, uuid: str, timeout_seconds: int) -> boo
 
 def destroy(connection: libvirt.virConnect, uuid: str) -> None:
     """Cut the power."""
-    domain = _ours(connection, uuid)
+    domain = ours(connection, uuid)
     if domain is None or not domain.isActive():
         return
     try:
@@ -187,21 +187,21 @@ def destroy(connection: libvirt.virConnect, uuid: str) -> None:
 
 def suspend(connection: libvirt.virConnect, uuid: str) -> None:
     """Stop the clock."""
-    domain = _ours(connection, uuid)
+    domain = ours(connection, uuid)
     if domain is not None and domain.state()[0] == libvirt.VIR_DOMAIN_RUNNING:
         domain.suspend()
 
 
 def resume(connection: libvirt.virConnect, uuid: str) -> None:
     """Let it run on."""
-    domain = _ours(connection, uuid)
+    domain = ours(connection, uuid)
     if domain is not None and domain.state()[0] == libvirt.VIR_DOMAIN_PAUSED:
         domain.resume()
 
 
 def set_link(connection: libvirt.virConnect, uuid: str, mac: str, state: LinkState) -> None:
     """Plug the cable of an interface in or out; done if it is so, or there is no such interface in flight."""
-    domain = _ours(connection, uuid)
+    domain = ours(connection, uuid)
     if domain is None or not domain.isActive():
         return
     changed = relinked(domain.XMLDesc(), mac, state)
@@ -209,20 +209,9 @@ def set_link(connection: libvirt.virConnect, uuid: str, mac: str, state: LinkSta
         domain.updateDeviceFlags(changed, _LIVE)
 
 
-def grow_disk(connection: libvirt.virConnect, uuid: str, disk: str, size_bytes: int) -> None:
-    """Make a disk in flight larger."""
-    domain = _ours(connection, uuid)
-    if domain is None or not domain.isActive():
-        return
-    device = target(domain.XMLDesc(), disk)
-    if device and domain.blockInfo(device)[0] < size_bytes:
-        with host_trouble("GrowFailed"):
-            domain.blockResize(device, size_bytes, libvirt.VIR_DOMAIN_BLOCK_RESIZE_BYTES)
-
-
 def hibernate(connection: libvirt.virConnect, uuid: str) -> None:
     """Save the memory; whatever the guest was, it is to run when it is restored."""
-    domain = _ours(connection, uuid)
+    domain = ours(connection, uuid)
     if domain is not None and domain.isActive():
         with host_trouble("SaveFailed"):
             domain.managedSave(libvirt.VIR_DOMAIN_SAVE_RUNNING)
@@ -230,22 +219,23 @@ def hibernate(connection: libvirt.virConnect, uuid: str) -> None:
 
 def discard_save(connection: libvirt.virConnect, uuid: str) -> None:
     """Remove the saved memory."""
-    domain = _ours(connection, uuid)
+    domain = ours(connection, uuid)
     if domain is not None and domain.hasManagedSaveImage():
         domain.managedSaveRemove()
 
 
 def undefine(connection: libvirt.virConnect, uuid: str) -> None:
     """Forget the guest, saved memory and all."""
-    domain = _ours(connection, uuid)
+    domain = ours(connection, uuid)
     if domain is None or not domain.isPersistent():
         return
-    found(domain.undefineFlags, libvirt.VIR_DOMAIN_UNDEFINE_MANAGED_SAVE)
+    kept = libvirt.VIR_DOMAIN_UNDEFINE_NVRAM if has_variables(domain.XMLDesc()) else 0
+    found(domain.undefineFlags, libvirt.VIR_DOMAIN_UNDEFINE_MANAGED_SAVE | kept)
 
 
 def write_record(connection: libvirt.virConnect, uuid: str, record: Record) -> None:
     """Replace the record, first where it counts."""
-    domain = _ours(connection, uuid)
+    domain = ours(connection, uuid)
     if domain is None:
         return
     if domain.isPersistent():

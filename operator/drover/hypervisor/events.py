@@ -29,6 +29,11 @@ STOPPED = {
     libvirt.VIR_DOMAIN_EVENT_STOPPED_SAVED: "Saved",
     libvirt.VIR_DOMAIN_EVENT_STOPPED_FAILED: "Failed",
 }
+WATCHDOG = {
+    libvirt.VIR_DOMAIN_EVENT_WATCHDOG_PAUSE: "Pause",
+    libvirt.VIR_DOMAIN_EVENT_WATCHDOG_RESET: "Reset",
+    libvirt.VIR_DOMAIN_EVENT_WATCHDOG_POWEROFF: "PowerOff",
+}
 AGENT: dict[int, GuestEventKind] = {
     libvirt.VIR_CONNECT_DOMAIN_EVENT_AGENT_LIFECYCLE_STATE_CONNECTED: "AgentConnected",
     libvirt.VIR_CONNECT_DOMAIN_EVENT_AGENT_LIFECYCLE_STATE_DISCONNECTED: "AgentDisconnected",
@@ -57,7 +62,10 @@ def _callbacks(emit: Emit) -> Iterator[tuple[int, Callable[..., None]]]:
     yield libvirt.VIR_DOMAIN_EVENT_ID_DEVICE_REMOVED, tell("DeviceRemoved", detail=0)
     yield libvirt.VIR_DOMAIN_EVENT_ID_BLOCK_JOB_2, tell("BlockJob", detail=0)
     yield libvirt.VIR_DOMAIN_EVENT_ID_IO_ERROR_REASON, tell("IOError", detail=3)
-    yield libvirt.VIR_DOMAIN_EVENT_ID_WATCHDOG, tell("Watchdog", detail=0)
+    yield (
+        libvirt.VIR_DOMAIN_EVENT_ID_WATCHDOG,
+        lambda _, domain, action, __: emit(_uuid(domain), "Watchdog", WATCHDOG.get(action, "")),
+    )
 
 
 def _lifecycle(emit: Emit, uuid: str, event: int, detail: int) -> None:

@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import logging
 import os
 import time
 from dataclasses import dataclass
@@ -9,9 +10,10 @@ from pathlib import Path, PurePosixPath
 
 import libvirt
 from drover.hypervisor.errors import found
-from drover.state.host import Accelerator, Capabilities, HostFacts
+from drover.state.host import Accelerator, Capabilities, GuestSupport, HostFacts
 from drover.translation import capabilities, probe
 
+LOG = logging.getLogger(__name__)
 PROBE_SECONDS = 4.0
 """How long the probe guest may take; a real one needs a fifth of a second."""
 POLL_SECONDS = 0.05
@@ -31,7 +33,8 @@ class Verdict:
 
 def facts(connection: libvirt.virConnect, directory: Path, boot_id: str) -> HostFacts:
     """Gather the facts; `directory` keeps the verdict on KVM, good for one boot."""
-    host = capabilities.read(connection.getCapabilities())
+    document = connection.getCapabilities()
+    host = capabilities.read(document)
     verdict = _remembered(directory, boot_id) or _judged(connection, host, directory, boot_id)
     node = connection.getInfo()
     return HostFacts(
@@ -44,7 +47,24 @@ def facts(connection: libvirt.virConnect, directory: Path, boot_id: str) -> Host
         memory_bytes=os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE"),
         libvirt_version=_version(connection.getLibVersion()),
         qemu_version=_version(connection.getVersion()),
+        guests=tuple(_supported(connection, each, _kind(each, host, verdict)) for each in host.guests),
+        hugepages=capabilities.hugepages(document),
     )
+
+
+def _kind(guest: GuestSupport, host: Capabilities, verdict: Verdict) -> str:
+    """Libvirt's word for how guests of an architecture run here."""
+    return "kvm" if verdict.accelerator == "KVM" and guest.architecture == host.architecture else "qemu"
+
+
+def _supported(connection: libvirt.virConnect, guest: GuestSupport, kind: str) -> GuestSupport:
+    """Ask what guests of one architecture can be given; where libvirt cannot tell, nothing but the plainest."""
+    try:
+        document = connection.getDomainCapabilities(guest.emulator, guest.architecture, guest.machine, kind)
+    except libvirt.libvirtError as error:
+        LOG.info("libvirt tells nothing of guests of %s: %s", guest.architecture, error)
+        return guest
+    return capabilities.supported(guest, document)
 
 
 def _version(number: int) -> str:

@@ -15,11 +15,13 @@ from pathlib import Path, PurePosixPath
 from types import TracebackType
 from typing import Self, TypeVar
 
+from drover.api.domain import DomainDisk, DomainInterface
+from drover.api.hardware import DiskBounds
+from drover.api.interface import LinkState
 from drover.api.network import VirtualNetworkSpec
-from drover.api.virtualmachine import LinkState
 from drover.errors import Unavailable
+from drover.hypervisor import devices, facts, imageuse, stats, volume
 from drover.hypervisor import domain as guests
-from drover.hypervisor import facts, imageuse, stats, volume
 from drover.hypervisor import network as networks
 from drover.hypervisor import pool as storage
 from drover.hypervisor.connection import Callbacks, Connection
@@ -39,6 +41,8 @@ CUTS = 4
 COPIES = 2
 """Volumes that may be copied or wiped at once: each takes as long as its data are many."""
 AGENT_THREADS = 4
+FACTS_SECONDS = 30.0
+"""How old what is known of the host may be when something is missing."""
 ASK_SECONDS = 3.0
 """How long to wait until a guest agent has taken a shutdown request, its queue included."""
 
@@ -71,6 +75,7 @@ class Host:
         self._pools: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
         self._networks: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
         self._facts: HostFacts | None = None
+        self._facts_at = 0.0
         self._probing = asyncio.Lock()
         callbacks = Callbacks(self._deliver, self._notify)
         threads = options.starts + SAVES + CUTS + COPIES + SPARE_THREADS
@@ -128,11 +133,16 @@ class Host:
 
     # --- the host -------------------------------------------------------------------------------------------------
 
-    async def facts(self) -> HostFacts:
-        """What the host can do; the first call of a boot boots a probe guest to see whether KVM works (seconds)."""
+    async def facts(self, *, afresh: bool = False) -> HostFacts:
+        """What the host can do; the first call of a boot boots a probe guest to see whether KVM works (seconds).
+
+        `afresh` looks again, at most every half minute: somebody may have installed what was missing.
+        """
         # One at a time: two probe guests of one name would fail each other.
         async with self._probing:
-            if self._facts is None:
+            old = afresh and asyncio.get_running_loop().time() - self._facts_at > FACTS_SECONDS
+            if self._facts is None or old:
+                self._facts_at = asyncio.get_running_loop().time()
                 directory = self.options.state_dir / "probe"
                 self._facts = await self._libvirt.call(facts.facts, directory, self.options.boot_id)
             return self._facts
@@ -189,6 +199,42 @@ class Host:
     async def set_link(self, uuid: str, mac: str, state: LinkState) -> None:
         """Plug the cable of an interface of a running guest in or out."""
         await self._libvirt.call(guests.set_link, uuid, mac, state)
+
+    async def set_cores(self, uuid: str, cores: int) -> None:
+        """Plug processors into a running guest until it has so many."""
+        await self._libvirt.call(devices.set_cores, uuid, cores)
+
+    async def set_memory(self, uuid: str, size_bytes: int) -> None:
+        """Have the balloon of a running guest leave it so much; the guest follows when it can."""
+        await self._libvirt.call(devices.set_memory, uuid, size_bytes)
+
+    async def attach_disk(self, uuid: str, disk: DomainDisk, path: PurePosixPath, device: str) -> None:
+        """Plug a disk into a running guest."""
+        await self._libvirt.call(devices.attach_disk, uuid, disk, path, device)
+
+    async def detach_disk(self, uuid: str, name: str) -> None:
+        """Take a disk from a running guest; `NotReady` until it has let go."""
+        await self._libvirt.call(devices.detach_disk, uuid, name)
+
+    async def resize_disk(self, uuid: str, name: str, size_bytes: int) -> None:
+        """Make a disk of a running guest larger; never smaller."""
+        await self._libvirt.call(devices.resize_disk, uuid, name, size_bytes)
+
+    async def limit_disk(self, uuid: str, name: str, limits: DiskBounds) -> None:
+        """Bound the traffic of a disk of a running guest."""
+        await self._libvirt.call(devices.limit_disk, uuid, name, limits)
+
+    async def set_medium(self, uuid: str, name: str, content: PurePosixPath | None) -> None:
+        """Have a file in a drive of a running guest, or nothing."""
+        await self._libvirt.call(devices.set_medium, uuid, name, content)
+
+    async def attach_interface(self, uuid: str, interface: DomainInterface) -> None:
+        """Plug an interface into a running guest."""
+        await self._libvirt.call(devices.attach_interface, uuid, interface)
+
+    async def detach_interface(self, uuid: str, name: str) -> None:
+        """Take an interface from a running guest; `NotReady` until it has let go."""
+        await self._libvirt.call(devices.detach_interface, uuid, name)
 
     async def hibernate(self, uuid: str) -> None:
         """Save the guest's memory next to its disks and end its QEMU; the next start restores it."""
@@ -265,10 +311,6 @@ class Host:
     async def grow_volume(self, pool: str, uid: str, size_bytes: int) -> VolumeFile:
         """Make a volume of a guest that is off larger; never smaller."""
         return await self._libvirt.call(volume.grow, pool, uid, size_bytes)
-
-    async def grow_disk(self, uuid: str, disk: str, size_bytes: int) -> None:
-        """Make a disk of a guest in flight larger, and never smaller; done if there is none of the name."""
-        await self._libvirt.call(guests.grow_disk, uuid, disk, size_bytes)
 
     async def copy_volume(self, pool: str, uid: str, size_bytes: int, origin: tuple[str, str]) -> VolumeFile:
         """Make the volume's file as a copy of the one of `origin`, a pool and uid; keep one that is there.

@@ -10,6 +10,7 @@ from drover.api.virtualmachine import VirtualMachineSpec
 from drover.planning import names
 from drover.planning.conditions import Finding
 from drover.planning.ownership import ANNOTATION_MACHINE, reference
+from drover.planning.quantity import milli
 from drover.planning.resolve import Effective, Policy
 from drover.state.pod import Pod
 from drover.state.resource import Meta
@@ -17,9 +18,12 @@ from drover.state.resource import Meta
 LABEL_ANCHOR = "drover.dev/anchor"
 ANNOTATION_MADE_FROM = "drover.dev/made-from"
 """On an anchor: a digest of all that it asks of the scheduler."""
+ANNOTATION_BOOKS = "drover.dev/books"
+"""On an anchor: what was asked for it, whatever others made of that on its way into the cluster."""
 LABEL_HYPERVISOR = "drover.dev/hypervisor"
 """On nodes that run an agent."""
 HOSTNAME = "kubernetes.io/hostname"
+ARCHITECTURE = "kubernetes.io/arch"
 SLACK_SECONDS = 60
 """What the pod has over its machine's own grace: the scheduler frees the place as soon as the pod ends.
 
@@ -97,7 +101,11 @@ def body(
             "name": names.anchor(machine.key.name, number),
             "namespace": machine.key.namespace,
             "labels": labels(machine),
-            "annotations": {ANNOTATION_MACHINE: machine.uid, ANNOTATION_MADE_FROM: digest(pod)},
+            "annotations": {
+                ANNOTATION_MACHINE: machine.uid,
+                ANNOTATION_MADE_FROM: digest(pod),
+                ANNOTATION_BOOKS: json.dumps(resources(effective)),
+            },
             "ownerReferences": [reference(machine)],
             "finalizers": [names.FINALIZER_ANCHOR],
         },
@@ -120,6 +128,26 @@ def digest(pod: Mapping[str, Any]) -> str:
     return hashlib.sha256(json.dumps(wishes, sort_keys=True, default=str).encode()).hexdigest()[:16]
 
 
+def resources(effective: Effective) -> dict[str, str]:
+    """What a machine books, by the cluster's names."""
+    pages = effective.machine.hugepages
+    large = {f"hugepages-{pages}": str(effective.memory)} if pages else {}
+    return {"cpu": f"{effective.cpu_milli}m", "memory": str(effective.booked), **large}
+
+
+def books(pod: Pod, effective: Effective) -> bool:
+    """Tell whether an anchor books what the machine needs, no more and no less."""
+    told = pod.meta.annotation("books")
+    return not told or json.loads(told) == resources(effective)
+
+
+def covers(pod: Pod, effective: Effective) -> bool:
+    """Tell whether an anchor books at least what the machine needs."""
+    booked = {name: milli(size) for name, size in json.loads(pod.meta.annotation("books") or "{}").items()}
+    wanted = resources(effective).items()
+    return not booked or all(booked.get(name, 0) >= milli(size) for name, size in wanted)
+
+
 def _pod(effective: Effective, policy: Policy) -> dict[str, Any]:
     return {
         "restartPolicy": "Always",
@@ -137,16 +165,14 @@ def _pod(effective: Effective, policy: Policy) -> dict[str, Any]:
 
 
 def _container(effective: Effective, policy: Policy) -> dict[str, Any]:
+    booked = resources(effective)
     return {
         "name": "anchor",
         "image": policy.anchor_image,
         "imagePullPolicy": "IfNotPresent",
         # As process 1 without a handler it does not heed SIGTERM, and it takes a tenth of a MiB.
         "command": ["sleep", "infinity"],
-        "resources": {
-            "requests": {"cpu": f"{effective.cpu_milli}m", "memory": str(effective.booked)},
-            "limits": {"memory": str(effective.booked)},
-        },
+        "resources": {"requests": booked, "limits": {name: size for name, size in booked.items() if name != "cpu"}},
         "securityContext": {
             "allowPrivilegeEscalation": False,
             "readOnlyRootFilesystem": True,

@@ -59,7 +59,7 @@ def wanted(machine: str, namespace: str, spec: VirtualMachineSpec) -> Names:
         images=frozenset(names.qualified(image, namespace) for image in images if image),
         pools=frozenset(disk.pool for disk in disks if disk.pool),
         networks=frozenset(interface.network for interface in spec.interfaces or [] if interface.network),
-        volumes=frozenset(disk.volume or names.volume(machine, disk.name) for disk in disks)
+        volumes=frozenset(disk.volume or names.volume(machine, disk.name) for disk in disks if disk.type != "CDROM")
         | {disk.from_.volume for disk in disks if disk.from_},
         groups=groups(spec),
     )

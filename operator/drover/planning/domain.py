@@ -12,7 +12,6 @@ from drover.planning import names
 from drover.planning import record as records
 from drover.planning.domain_action import (
     CutPower,
-    GrowDisk,
     Hibernate,
     HoldDomain,
     Pause,
@@ -26,6 +25,7 @@ from drover.planning.domain_action import (
 )
 from drover.planning.domain_seen import ROOM_CHECK, Decision, Seen, differs, note, restart_requested
 from drover.planning.domain_start import begin
+from drover.planning.pending import first_live
 from drover.planning.record import Moment
 from drover.planning.view import DomainView
 from drover.state.guest import Guest, GuestReason, Record
@@ -83,13 +83,23 @@ def _active(order: DomainView, seen: Seen, guest: Guest) -> Decision:
         return Decision("Stopping", "Panicked", (WriteRecord(replace(record, panicked=True)), CutPower()))
     if record.stopping is not None or spec.power_state == "Stopped" or restart_requested(spec, record):
         return _stop(spec, seen, guest)
-    for disk in records.outgrown(record, spec):
-        return Decision("Running", "Growing", (GrowDisk(disk), WriteRecord(records.grown(record, disk))))
     if not seen.wired:
         return Decision("Running", "Wiring", (SetInterfaces(),))
     if differs(spec.started_at, record.handled_start):
         return Decision("Running", "Running", (WriteRecord(replace(record, handled_start=spec.started_at)),))
-    return _steer(spec, seen, guest)
+    return _changing(spec, seen, guest) if guest.state == "Running" else _steer(spec, seen, guest)
+
+
+def _changing(spec: DomainSpec, seen: Seen, guest: Guest) -> Decision:
+    """Give a running guest what its spec has for it at once."""
+    difference = first_live(guest.record.live, spec)
+    if difference is None or difference.after is None:
+        return _steer(spec, seen, guest)
+    if not seen.in_touch:
+        # Another node may have come to use a volume since: nothing is plugged in on an old order.
+        return replace(_steer(spec, seen, guest), again=ROOM_CHECK)
+    done = WriteRecord(records.changed(guest.record, difference.after))
+    return Decision("Running", "Changing", (*difference.steps, done), passing=True)
 
 
 def _kept(order: DomainView, seen: Seen, guest: Guest) -> Record:
@@ -123,6 +133,9 @@ def _steer(spec: DomainSpec, seen: Seen, guest: Guest) -> Decision:
         return Decision("Running", "Hibernating", (Hibernate(),))
     if guest.state == "Paused" and guest.reason == "IOError":
         return _out_of_space(seen)
+    if guest.state == "Paused" and guest.reason == "Watchdog":
+        message = "its watchdog paused it; a restart starts it anew"
+        return Decision("Paused", "Watchdog", message=message)
     if spec.power_state == "Paused":
         return Decision("Paused", "Requested", () if guest.state == "Paused" else (Pause(),))
     if guest.state == "Paused":

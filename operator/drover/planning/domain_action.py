@@ -2,7 +2,8 @@
 
 from dataclasses import dataclass
 
-from drover.api.domain import DomainDisk, DomainInterface
+from drover.api.domain import DomainDisk, DomainInterface, DomainMedium, LiveMachine
+from drover.api.hardware import DiskBounds
 from drover.state.guest import Record
 
 
@@ -31,10 +32,15 @@ class EnsureVolume:
 
 
 @dataclass(frozen=True, slots=True)
-class GrowDisk:
-    """Make a disk of the guest in flight larger, so that the guest sees it."""
+class DropVolume:
+    """Delete the file of a disk of which nothing is kept."""
 
     disk: DomainDisk
+
+
+@dataclass(frozen=True, slots=True)
+class CheckHost:
+    """Object to what this node cannot give the guest."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,12 +152,86 @@ class ReleaseDomain:
     """Let it go as it is: the guest stays, and no Domain speaks for it."""
 
 
+@dataclass(frozen=True, slots=True)
+class SetCores:
+    """Give a running guest so many cores."""
+
+    cores: int
+
+
+@dataclass(frozen=True, slots=True)
+class SetMemory:
+    """Have the balloon leave so many bytes to a running guest."""
+
+    size_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class AttachDisk:
+    """Plug a disk into a running guest, under this name."""
+
+    disk: DomainDisk
+    device: str
+
+
+@dataclass(frozen=True, slots=True)
+class DetachDisk:
+    """Take a disk from a running guest, and wait until it has let go of it."""
+
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class ResizeDisk:
+    """Make a disk of a running guest larger."""
+
+    disk: DomainDisk
+
+
+@dataclass(frozen=True, slots=True)
+class LimitDisk:
+    """Bound the traffic of a disk of a running guest."""
+
+    name: str
+    bounds: DiskBounds
+
+
+@dataclass(frozen=True, slots=True)
+class SetMedium:
+    """Have in a drive of a running guest what is ordered, or nothing."""
+
+    medium: DomainMedium
+
+
+@dataclass(frozen=True, slots=True)
+class AttachInterface:
+    """Plug an interface into a running guest, behind its packet filter."""
+
+    interface: DomainInterface
+    live: LiveMachine
+    """What the guest has then."""
+
+
+@dataclass(frozen=True, slots=True)
+class DetachInterface:
+    """Take an interface from a running guest, and wait until it has let go of it."""
+
+    name: str
+    network: str
+    mac: str
+
+    @property
+    def interface(self) -> DomainInterface:
+        """The interface, as far as it is known."""
+        return DomainInterface(name=self.name, network=self.network, mac=self.mac)
+
+
 DomainAction = (
     TakeTurn
+    | CheckHost
     | FetchImages
     | EnsurePool
     | EnsureVolume
-    | GrowDisk
     | EnsureNetwork
     | WriteLease
     | RemoveLease
@@ -168,12 +248,33 @@ DomainAction = (
     | Hibernate
     | DiscardSave
     | Undefine
+    | SetCores
+    | SetMemory
+    | AttachDisk
+    | DetachDisk
+    | ResizeDisk
+    | LimitDisk
+    | SetMedium
+    | AttachInterface
+    | DetachInterface
+    | DropVolume
     | HoldDomain
     | ReleaseDomain
 )
 
-VOLUMES = (FetchImages, EnsurePool, EnsureVolume, GrowDisk, WriteSeed)
-NETWORK = (EnsureNetwork, WriteLease, SetInterfaces)
+VOLUMES = (
+    FetchImages,
+    EnsurePool,
+    EnsureVolume,
+    WriteSeed,
+    AttachDisk,
+    DetachDisk,
+    ResizeDisk,
+    LimitDisk,
+    SetMedium,
+    DropVolume,
+)
+NETWORK = (EnsureNetwork, WriteLease, SetInterfaces, AttachInterface, DetachInterface)
 
 
 def concern(action: DomainAction) -> str:

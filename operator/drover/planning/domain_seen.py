@@ -40,6 +40,8 @@ class Seen:
     """Whether QEMU was seen since the latest start was written down, by this process itself or by an event."""
     panicked: bool = False
     crashed: bool = False
+    starved: bool = False
+    """Whether its watchdog switched it off."""
     room: bool = True
     """Whether the pools of a guest that ran out of space have room again."""
     in_touch: bool = True

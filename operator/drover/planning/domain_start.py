@@ -6,8 +6,10 @@ from drover.api.domain import DomainSpec, DomainState
 from drover.planning import laststop
 from drover.planning import record as records
 from drover.planning.domain_action import (
+    CheckHost,
     DiscardSave,
     DomainAction,
+    DropVolume,
     EnsureNetwork,
     EnsurePool,
     EnsureVolume,
@@ -34,7 +36,9 @@ def begin(order: DomainView, seen: Seen, guest: Guest) -> Decision:
     if guest.has_managed_save:
         return _hibernated(order, seen, guest)
     if records.is_confirmed(record) or record.stopping is not None or (record.live is not None and seen.launched):
-        return Decision("Stopped", "Ended", (note(guest, _ended(spec, seen, guest)),))
+        # Not on an old order: another node may have the volumes by now.
+        dropped = _dropped(spec) if _may_start(seen, record) else ()
+        return Decision("Stopped", "Ended", (note(guest, _ended(spec, seen, guest)), *dropped))
     if spec.power_state in {"Stopped", "Hibernated"}:
         rest = records.settled(record)
         steps = () if rest == record else (note(guest, rest),)
@@ -42,8 +46,13 @@ def begin(order: DomainView, seen: Seen, guest: Guest) -> Decision:
     return _start(order, seen, guest)
 
 
+def _dropped(spec: DomainSpec) -> tuple[DropVolume, ...]:
+    """Disks of which nothing outlives a run."""
+    return tuple(DropVolume(disk) for disk in spec.disks if disk.hardware.ephemeral == "Enabled")
+
+
 def _ended(spec: DomainSpec, seen: Seen, guest: Guest) -> Record:
-    clues = laststop.Clues(seen.boot_id, stamp(seen.now), seen.panicked, seen.crashed)
+    clues = laststop.Clues(seen.boot_id, stamp(seen.now), seen.panicked, seen.crashed, seen.starved)
     terms = Terms(spec, seen.back_off, seen.ran_for, seen.now)
     return records.ended(guest.record, laststop.infer(guest, clues), terms)
 
@@ -102,7 +111,9 @@ def _launch(order: DomainView, seen: Seen, guest: Guest, cause: Cause) -> Decisi
     base = records.ordered(guest.record, order.meta.key.name, spec)
     record = records.attempted(base, spec, Moment(seen.now, seen.boot_id), cause)
     return Decision(
-        "Pending", "Preparing", (TakeTurn(), *preparations(spec), Launch(record, paused=spec.power_state == "Paused"))
+        "Pending",
+        "Preparing",
+        (TakeTurn(), CheckHost(), *preparations(spec), Launch(record, paused=spec.power_state == "Paused")),
     )
 
 
@@ -111,9 +122,11 @@ def preparations(spec: DomainSpec) -> tuple[DomainAction, ...]:
     origins = (disk.clone.pool for disk in spec.disks if disk.clone)
     pools = dict.fromkeys((*(disk.pool for disk in spec.disks), *origins))
     networks = dict.fromkeys(interface.network for interface in spec.interfaces)
-    images = (FetchImages(),) if spec.kernel or any(disk.image for disk in spec.disks) else ()
+    from_images = [disk.image for disk in spec.disks] + [medium.image for medium in spec.media]
+    images = (FetchImages(),) if spec.kernel or any(from_images) else ()
     return (
         *(EnsurePool(pool) for pool in pools),
+        *_dropped(spec),
         *images,
         *(EnsureVolume(disk) for disk in spec.disks),
         *(EnsureNetwork(network) for network in networks),

@@ -63,6 +63,8 @@ def describe(order: DomainView, decision: Decision, facts: Facts) -> DomainStatu
         since=before.since if before.state == state and before.since else now,
         conditions=stamp(findings, before.conditions or (), now=now, generation=order.meta.generation),
         live=record.live if record else None,
+        machine_type=(record.machine_type if record else "") or before.machine_type,
+        architecture=(record.architecture if record else "") or before.architecture,
         volumes=list(volumes.values()) or None,
         restarts=record.restarts if record else before.restarts,
         next_restart=record.next_restart if record else None,

@@ -11,14 +11,17 @@ from drover.api.domain import (
     DomainImage,
     DomainInterface,
     DomainKernel,
+    DomainMedium,
     DomainSpec,
-    Machine,
     MachineRef,
 )
+from drover.api.hardware import Machine
 from drover.api.image import ImageSource
+from drover.api.virtualmachine import VirtualMachineStatus
 from drover.planning import imagesource, names, netconfig, power
 from drover.planning.address import Held
 from drover.planning.catalog import Catalog
+from drover.planning.hardware import EffectiveMedium
 from drover.planning.power import Wish
 from drover.planning.resolve import Effective, EffectiveDisk, EffectiveInterface
 from drover.planning.view import ImageView
@@ -39,6 +42,8 @@ class Parts:
     """Allocations by interface and family."""
     guest: str = ""
     """libvirt's uuid of a guest that was another machine's first."""
+    status: VirtualMachineStatus | None = None
+    """What is known of the machine's earlier starts."""
 
 
 def build(parts: Parts, *, node: str, epoch: int, wish: Wish, before: DomainSpec | None = None) -> DomainSpec:
@@ -59,9 +64,10 @@ def build(parts: Parts, *, node: str, epoch: int, wish: Wish, before: DomainSpec
         restart_policy=effective.restart_policy,
         termination_grace_period_seconds=effective.grace,
         actor=parts.machine.manager[:256],
-        machine=Machine(cores=effective.cores, memory_bytes=effective.memory),
+        machine=_machine(parts, before),
         kernel=_kernel(parts, before),
         disks=[_disk(disk, parts, before) for disk in effective.disks],
+        media=[_medium(medium, parts, before) for medium in effective.media],
         interfaces=interfaces,
         plugin=effective.plugin,
         seed=netconfig.told(effective.seed, interfaces, parts.catalog.networks),
@@ -90,6 +96,21 @@ def body(spec: DomainSpec, owner: Mapping[str, object], namespace: str) -> Mappi
     }
 
 
+def _machine(parts: Parts, before: DomainSpec | None) -> Machine:
+    """Pin the board that an earlier start chose, unless the spec wants another."""
+    wanted, status = parts.effective.machine, parts.status
+    resolved = (status.resolved.machine_type if status and status.resolved else None) or ""
+    # A board that no start ever chose is not kept: it may be one that the node does not have.
+    pin = resolved if before is None or before.machine.machine_type == resolved else ""
+    return wanted.model_copy(update={"machine_type": pin}) if is_of(pin, wanted.machine_type) else wanted
+
+
+def is_of(board: str, wanted: str) -> bool:
+    """Tell whether a board is what is wanted: a version, a family, or anything."""
+    family = board.removeprefix("pc-").partition("-")[0]
+    return bool(board) and wanted in {"", board, family}
+
+
 def _kernel(parts: Parts, before: DomainSpec | None) -> DomainKernel | None:
     image = parts.catalog.images.get(parts.effective.kernel_image)
     kernel = image.spec.kernel if image else None
@@ -116,9 +137,10 @@ def _disk(disk: EffectiveDisk, parts: Parts, before: DomainSpec | None) -> Domai
         volume_uid=uid,
         pool=disk.pool,
         size_bytes=disk.size,
-        image=_image(disk, parts, before),
+        image=_image(disk.image, parts, before) or _image_before(disk, before),
         clone=known.clone if known else _clone(disk, parts),
         data=known.data if known else "Seen" if volume and volume.status.capacity is not None else "New",
+        hardware=disk.hardware,
     )
 
 
@@ -131,14 +153,27 @@ def _clone(disk: EffectiveDisk, parts: Parts) -> DomainClone | None:
     return DomainClone(volume=disk.clone, volume_uid=origin.meta.uid, pool=pool)
 
 
-def _image(disk: EffectiveDisk, parts: Parts, before: DomainSpec | None) -> DomainImage | None:
-    image = parts.catalog.images.get(disk.image)
-    if image is None or image.spec.source is None:
-        present = (each for each in before.disks if each.volume == disk.volume) if before else iter(())
-        return next((each.image for each in present), None)
-    return DomainImage(
-        image=disk.image, source=_artifact(image.spec.source, image.spec.checksum, image, _known(before))
+def _medium(medium: EffectiveMedium, parts: Parts, before: DomainSpec | None) -> DomainMedium:
+    return DomainMedium(
+        name=medium.name,
+        bus=medium.bus,
+        serial=medium.serial,
+        boot_order=medium.boot_order,
+        image=_image(medium.image, parts, before),
     )
+
+
+def _image(name: str, parts: Parts, before: DomainSpec | None) -> DomainImage | None:
+    image = parts.catalog.images.get(name)
+    if image is None or image.spec.source is None:
+        return None
+    return DomainImage(image=name, source=_artifact(image.spec.source, image.spec.checksum, image, _known(before)))
+
+
+def _image_before(disk: EffectiveDisk, before: DomainSpec | None) -> DomainImage | None:
+    """Image of a disk whose image is gone: the node's file still lies on it."""
+    present = (each for each in before.disks if each.volume == disk.volume) if before else iter(())
+    return next((each.image for each in present), None)
 
 
 def _interface(interface: EffectiveInterface, parts: Parts) -> DomainInterface:
@@ -165,7 +200,8 @@ def _known(before: DomainSpec | None) -> dict[str, Artifact]:
     if before is None:
         return {}
     kernel = (before.kernel.kernel, before.kernel.initrd) if before.kernel else ()
-    artifacts = (*(disk.image.source for disk in before.disks if disk.image), *kernel)
+    images = [disk.image for disk in before.disks] + [medium.image for medium in before.media]
+    artifacts = (*(image.source for image in images if image), *kernel)
     return {artifact.url: artifact for artifact in artifacts if artifact}
 
 

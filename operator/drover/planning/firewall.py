@@ -10,7 +10,7 @@ from ipaddress import collapse_addresses, ip_network
 from drover.api.domain import DomainInterface, LiveMachine
 from drover.api.network import ON_HOST, VirtualNetworkSpec
 from drover.api.securitygroup import Peers, SecurityRule
-from drover.planning.record import NO_ADDRESS
+from drover.planning.live import NO_ADDRESS
 from drover.planning.securitygroup import way
 from drover.planning.view import SecurityGroupView
 from drover.state.firewall import Port, Rule

@@ -4,13 +4,13 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TypeVar
 
-from drover.api.hypervisor import Capacity, HeldImage, HypervisorStatus, Orphan
+from drover.api.hypervisor import Capacity, GuestKind, HeldImage, HypervisorStatus, Orphan
 from drover.api.network import NetworkNode
 from drover.api.pool import PoolNode
 from drover.planning import libvirt_trouble, quantity
 from drover.planning.conditions import Finding, stamp, summary
 from drover.planning.skew import API_LEVEL
-from drover.state.host import HostFacts, PoolFacts
+from drover.state.host import GuestSupport, HostFacts, PoolFacts
 
 T = TypeVar("T")
 IMAGES, FAILING = 500, 50
@@ -79,6 +79,8 @@ def describe(found: Findings, before: HypervisorStatus, *, now: str, generation:
         accelerator=host.accelerator,
         accelerator_detail=host.accelerator_detail,
         capacity=host.capacity,
+        guests=host.guests,
+        hugepages=host.hugepages,
     )
 
 
@@ -103,7 +105,15 @@ def _host(host: HostFacts) -> HypervisorStatus:
         accelerator=host.accelerator,
         accelerator_detail=host.accelerator_detail,
         capacity=Capacity(cores=host.cores, memory_bytes=host.memory_bytes),
+        guests=[_guest(each) for each in host.guests] or None,
+        hugepages=sorted(host.hugepages) or None,
     )
+
+
+def _guest(found: GuestSupport) -> GuestKind:
+    screens = found.graphics - {"Headless"}
+    features = [*sorted(found.firmware), *(["TPM"] if found.tpm else []), *sorted(screens)]
+    return GuestKind(architecture=found.platform, machine_type=found.machine, features=features)
 
 
 def _conditions(found: Findings) -> Sequence[Finding]:

@@ -7,7 +7,7 @@ from drover.api.virtualmachine import LastStop
 from drover.state.guest import Guest, GuestReason, Stopping
 
 Reason = Literal[
-    "GuestShutdown", "GuestPanic", "GuestCrashed", "HypervisorKilled", "Destroyed", "HostFailure", "Unknown"
+    "GuestShutdown", "GuestPanic", "GuestCrashed", "HypervisorKilled", "Destroyed", "HostFailure", "Watchdog", "Unknown"
 ]
 
 
@@ -23,6 +23,8 @@ class Clues:
     """A panic of the guest's kernel was reported since the start."""
     crashed: bool = False
     """libvirt told of a crash of the guest rather than of QEMU."""
+    starved: bool = False
+    """Its watchdog switched it off."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +45,7 @@ VERDICTS: dict[GuestReason, Verdict] = {
     "Daemon": Verdict("HostFailure", "node", "libvirtd stopped it."),
 }
 PANIC = Verdict("GuestPanic", "guest", "The guest's kernel panicked.")
+STARVED = Verdict("Watchdog", "guest", "The guest stopped feeding its watchdog.")
 CRASH = Verdict("GuestCrashed", "guest", "The guest crashed.")
 REBOOT = Verdict("HostFailure", "node", "The node was booted anew.")
 FORGOTTEN = Verdict("Destroyed", "node", "Somebody removed it from libvirt on the node.")
@@ -67,6 +70,8 @@ def _verdict(guest: Guest, clues: Clues) -> Verdict:
         return REBOOT
     if guest.record.panicked or clues.panicked:
         return PANIC
+    if clues.starved:
+        return STARVED
     if clues.crashed:
         return CRASH
     if not guest.persistent:

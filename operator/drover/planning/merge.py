@@ -50,7 +50,7 @@ def over(name: str, below: Any, above: Any) -> Any:
 def gaps(spec: VirtualMachineSpec) -> Iterator[str]:
     """Tell what is still missing after the merge, by path."""
     for disk in spec.disks or []:
-        if not disk.volume and not disk.image and not disk.from_ and disk.size is None:
+        if disk.size is None and not (disk.volume or disk.image or disk.from_ or disk.type == "CDROM"):
             yield f"spec.disks[{disk.name}]: one of image, from, size or volume is required, here or in the plugin"
     probe = spec.readiness_probe
     if probe and not (probe.http_get or probe.tcp_socket or probe.guest_agent):

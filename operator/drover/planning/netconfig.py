@@ -5,8 +5,8 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from ipaddress import ip_address, ip_network
 
 from drover.api.domain import DomainInterface, DomainSeed, DomainText
+from drover.api.interface import AddressMode
 from drover.api.network import ON_HOST, Subnet
-from drover.api.virtualmachine import AddressMode
 from drover.planning.view import NetworkView
 
 STATIC = "Static"

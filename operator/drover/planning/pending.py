@@ -1,13 +1,57 @@
-"""Pending changes: where the machine in flight differs from what it would be started as now."""
+"""Pending changes: where the machine in flight differs from what it would be started as now, and what becomes of that.
+
+One function says of each difference when it applies; for those that apply at once it also gives the steps, so that what
+a user is told and what the node does cannot differ.
+"""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import chain
+from typing import Literal
 
-from drover.api.domain import DomainSpec, LiveMachine
+from drover.api.domain import DomainDisk, DomainMedium, DomainSpec, LiveMachine
 from drover.api.virtualmachine import PendingChange
-from drover.planning import quantity, seed
+from drover.planning import live, quantity, seed
 from drover.planning.conditions import Finding
-from drover.planning.record import live_machine
+from drover.planning.domain_action import (
+    AttachDisk,
+    AttachInterface,
+    DetachDisk,
+    DetachInterface,
+    DomainAction,
+    EnsureNetwork,
+    EnsurePool,
+    EnsureVolume,
+    FetchImages,
+    LimitDisk,
+    RemoveLease,
+    ResizeDisk,
+    SetCores,
+    SetMedium,
+    SetMemory,
+    WriteLease,
+)
+from drover.planning.live import LiveDisk
+from drover.state import devices
+
+Effect = Literal["Live", "Restart", "Impossible"]
+HOTPLUG = frozenset({"VirtIO", "SCSI"})
+"""Buses that disks are plugged into while the guest runs."""
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """One difference, and what becomes of it."""
+
+    path: str
+    present: str
+    desired: str
+    effect: Effect = "Restart"
+    reason: str = ""
+    steps: tuple[DomainAction, ...] = ()
+    """What the node does about it at once."""
+    after: LiveMachine | None = None
+    """What the machine in flight has when they are done."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,13 +67,20 @@ class Rotation:
 def changes(
     present: LiveMachine | None, spec: DomainSpec | None, secrets: Rotation = Rotation()
 ) -> list[PendingChange]:
-    """List the differences that wait for a restart; none while the machine is off or its spec cannot be resolved."""
+    """List the differences for the status; none while the machine is off or its spec cannot be resolved."""
     if present is None or spec is None:
         return []
+    # Another revision of the plugin comes only with a restart, and all that it changes with it.
+    later = spec.plugin is not None and spec.plugin.revision != present.plugin
     return [
-        PendingChange(path=path, live=has or "none", desired=gets or "none", effect="Restart")
-        for path, has, gets in (*_pairs(present, live_machine(spec)), *_rotated(present, spec, secrets))
-        if has != gets
+        PendingChange(
+            path=each.path,
+            live=each.present or "none",
+            desired=each.desired or "none",
+            effect="Restart" if later else each.effect,
+            reason=each.reason,
+        )
+        for each in chain(differences(present, spec), _rotated(present, spec, secrets))
     ]
 
 
@@ -37,21 +88,199 @@ def synced(pending: list[PendingChange]) -> Finding:
     """Find out whether the machine in flight is what the spec asks for; it only informs."""
     if not pending:
         return Finding("Synced", "True", "Synced")
-    words = ", ".join(f"{change.path} is {change.live}, {change.desired} after a restart" for change in pending)
-    return Finding("Synced", "False", "RestartRequired", words)
+    waiting = [change for change in pending if change.effect != "Live"]
+    words = ", ".join(map(_worded, waiting or pending))
+    return Finding("Synced", "False", "RestartRequired" if waiting else "Changing", words)
 
 
-def _pairs(present: LiveMachine, next_: LiveMachine) -> Iterator[tuple[str, str, str]]:
-    yield "spec.cpu.cores", str(present.cores), str(next_.cores)
-    yield "spec.memory.size", quantity.binary(present.memory_bytes), quantity.binary(next_.memory_bytes)
-    yield "spec.disks", _disks(present), _disks(next_)
-    yield "spec.interfaces", ", ".join(present.interfaces), ", ".join(next_.interfaces)
-    yield "spec.kernel", present.kernel, next_.kernel
-    yield "spec.cloudInit", present.seed, next_.seed
-    yield "spec.plugin", present.plugin, next_.plugin
+def _worded(change: PendingChange) -> str:
+    when = {"Live": "is being changed", "Restart": "after a restart", "Impossible": "never on this node"}[change.effect]
+    why = f" ({change.reason})" if change.reason else ""
+    return f"{change.path} is {change.live}, {change.desired} {when}{why}"
 
 
-def _rotated(present: LiveMachine, spec: DomainSpec, secrets: Rotation) -> Iterator[tuple[str, str, str]]:
+def first_live(present: LiveMachine | None, spec: DomainSpec) -> Difference | None:
+    """Find the next difference that a node can do something about at once."""
+    if present is None:
+        return None
+    return next((each for each in differences(present, spec) if each.after is not None), None)
+
+
+def differences(present: LiveMachine, spec: DomainSpec) -> Iterator[Difference]:
+    """List the differences between the machine in flight and its spec."""
+    wanted = live.machine(spec)
+    return chain(
+        _cores(present, wanted),
+        _memory(present, wanted),
+        _settings(present, wanted),
+        _disks(present, spec),
+        _media(present, spec),
+        _interfaces(present, spec),
+        _plain("spec.kernel", present.kernel, wanted.kernel),
+        _plain("spec.cloudInit", present.seed, wanted.seed),
+        _plain("spec.plugin", present.plugin, wanted.plugin),
+    )
+
+
+def _plain(path: str, has: str, gets: str) -> Iterator[Difference]:
+    if has != gets:
+        yield Difference(path, has, gets)
+
+
+def _cores(present: LiveMachine, wanted: LiveMachine) -> Iterator[Difference]:
+    path, has, gets = "spec.cpu.cores", str(present.cores), str(wanted.cores)
+    limit = present.max_cores or present.cores
+    if present.cores < wanted.cores <= limit:
+        after = present.model_copy(update={"cores": wanted.cores})
+        yield Difference(path, has, gets, "Live", "", (SetCores(wanted.cores),), after)
+    elif wanted.cores < present.cores:
+        yield Difference(path, has, gets, reason="cores are taken away only by a restart")
+    elif wanted.cores > limit:
+        yield Difference(path, has, gets, reason=f"it was started with maxCores {limit}")
+    if limit != (wanted.max_cores or wanted.cores) and present.max_cores != wanted.max_cores:
+        yield Difference("spec.cpu.maxCores", _count(present.max_cores), _count(wanted.max_cores))
+
+
+def _count(number: int | None) -> str:
+    return "" if number is None else str(number)
+
+
+def _memory(present: LiveMachine, wanted: LiveMachine) -> Iterator[Difference]:
+    path, has, gets = "spec.memory.size", _bytes(present.memory_bytes), _bytes(wanted.memory_bytes)
+    limit = present.max_memory_bytes or present.memory_bytes
+    if "spec.memory.hugepages" in present.settings:
+        yield from _plain(path, has, gets)
+    elif wanted.memory_bytes > limit:
+        yield Difference(path, has, gets, reason=f"it was started with maxSize {_bytes(limit)}")
+    elif wanted.memory_bytes != present.memory_bytes:
+        after = present.model_copy(update={"memory_bytes": wanted.memory_bytes, "max_memory_bytes": limit})
+        yield Difference(path, has, gets, "Live", "", (SetMemory(wanted.memory_bytes),), after)
+    top = wanted.max_memory_bytes
+    if top is not None and top != limit:
+        yield Difference("spec.memory.maxSize", _bytes(present.max_memory_bytes), _bytes(top))
+
+
+def _bytes(size: int | None) -> str:
+    return "" if size is None else quantity.binary(size)
+
+
+def _settings(present: LiveMachine, wanted: LiveMachine) -> Iterator[Difference]:
+    for path in sorted({*present.settings, *wanted.settings}):
+        yield from _plain(path, present.settings.get(path, ""), wanted.settings.get(path, ""))
+
+
+# --- disks -----------------------------------------------------------------------------------------------------------
+
+
+def _disks(present: LiveMachine, spec: DomainSpec) -> Iterator[Difference]:
+    there, wanted = live.disks(present), {disk.name: disk for disk in spec.disks}
+    for name, has in there.items():
+        if name not in wanted:
+            yield _removed(present, has)
+    for name, disk in wanted.items():
+        yield from _changed(present, there[name], disk) if name in there else (_added(present, disk),)
+
+
+def _path(name: str) -> str:
+    return f"spec.disks[{name}]"
+
+
+def _removed(present: LiveMachine, has: LiveDisk) -> Difference:
+    if has.bus not in HOTPLUG:
+        return Difference(_path(has.name), has.shown, "", reason=f"bus {has.bus} lets go of disks only at a restart")
+    after = present.model_copy(update={"disks": live.replaced(present.disks, has.name, None)})
+    return Difference(_path(has.name), has.shown, "", "Live", "", (DetachDisk(has.name),), after)
+
+
+def _added(present: LiveMachine, disk: DomainDisk) -> Difference:
+    there, bus = live.disks(present).values(), disk.hardware.bus
+    (device,) = devices.names([bus], (each.device for each in there))
+    text = live.disk_text(disk, device)
+    shown = live.read_disk(text).shown
+    if obstacle := _no_room(present, bus):
+        return Difference(_path(disk.name), "", shown, reason=obstacle)
+    images = (FetchImages(),) if disk.image else ()
+    pools = dict.fromkeys((disk.pool, disk.clone.pool if disk.clone else disk.pool))
+    ready = (*(EnsurePool(pool) for pool in pools), *images, EnsureVolume(disk))
+    after = present.model_copy(update={"disks": live.replaced(present.disks, disk.name, text)})
+    return Difference(_path(disk.name), "", shown, "Live", "", (*ready, AttachDisk(disk, device)), after)
+
+
+def _no_room(present: LiveMachine, bus: str) -> str:
+    """Say why nothing can be plugged into a bus of the machine in flight, empty when it can."""
+    if bus not in HOTPLUG:
+        return f"bus {bus} takes disks only at a restart"
+    drives = (*live.disks(present).values(), *live.media(present).values())
+    if bus == "SCSI":
+        return "" if any(each.bus == "SCSI" for each in drives) else "it was started without anything on bus SCSI"
+    taken = sum(each.bus == "VirtIO" for each in live.disks(present).values()) + len(present.interfaces)
+    return "" if taken < present.ports else f"all {present.ports} slots of its board are taken"
+
+
+def _changed(present: LiveMachine, has: LiveDisk, disk: DomainDisk) -> Iterator[Difference]:
+    text = live.disk_text(disk, has.device)
+    gets = live.read_disk(text)
+    if (has.volume, has.fixed) != (gets.volume, gets.fixed):
+        yield from _plain(_path(disk.name), has.shown, gets.shown)
+        return
+    grows = disk.size_bytes is not None and disk.size_bytes > (has.size or 0)
+    steps: tuple[DomainAction, ...] = (ResizeDisk(disk),) if grows else ()
+    if has.bounds != gets.bounds:
+        steps = (*steps, LimitDisk(disk.name, disk.hardware.limits))
+    if steps:
+        after = present.model_copy(update={"disks": live.replaced(present.disks, disk.name, text)})
+        yield Difference(_path(disk.name), has.shown, gets.shown, "Live", "", steps, after)
+
+
+def _media(present: LiveMachine, spec: DomainSpec) -> Iterator[Difference]:
+    there, wanted = live.media(present), {medium.name: medium for medium in spec.media}
+    for name in {**there, **wanted}:
+        yield from _drive(present, there.get(name), wanted.get(name))
+
+
+def _drive(present: LiveMachine, has: LiveDisk | None, medium: DomainMedium | None) -> Iterator[Difference]:
+    gets = live.read_medium(live.medium_text(medium)) if medium else None
+    if has is None or medium is None or gets is None or has.fixed != gets.fixed:
+        one = next(each for each in (has, gets) if each)
+        pair = has.shown if has else "", gets.shown if gets else ""
+        yield Difference(_path(one.name), *pair, reason="drives come and go only at a restart")
+    elif has.options != gets.options:
+        steps = ((FetchImages(),) if medium.image else ()) + (SetMedium(medium),)
+        after = {"media": live.replaced(present.media, medium.name, live.medium_text(medium))}
+        yield Difference(_path(has.name), has.shown, gets.shown, "Live", "", steps, present.model_copy(update=after))
+
+
+# --- interfaces ------------------------------------------------------------------------------------------------------
+
+
+def _interfaces(present: LiveMachine, spec: DomainSpec) -> Iterator[Difference]:
+    there = {text.split()[0]: text for text in present.interfaces}
+    wanted = {each.name: each for each in spec.interfaces}
+    for name, text in there.items():
+        path, has = f"spec.interfaces[{name}]", text.partition(" ")[2]
+        if name not in wanted:
+            after = present.model_copy(update={"interfaces": live.replaced(present.interfaces, name, None)})
+            network, mac = text.split()[1:3]
+            gone = DetachInterface(name, network, mac)
+            yield Difference(path, has, "", "Live", "", (gone, RemoveLease(gone.interface)), after)
+        else:
+            yield from _plain(path, has, live.interface_text(wanted[name]).partition(" ")[2])
+    for each in spec.interfaces:
+        if each.name not in there:
+            text = live.interface_text(each)
+            path, gets = f"spec.interfaces[{each.name}]", text.partition(" ")[2]
+            if obstacle := _no_room(present, "VirtIO"):
+                yield Difference(path, "", gets, reason=obstacle)
+                continue
+            after = present.model_copy(update={"interfaces": [*present.interfaces, text]})
+            steps = (EnsureNetwork(each.network), WriteLease(each), AttachInterface(each, after))
+            yield Difference(path, "", gets, "Live", "", steps, after)
+
+
+# --- the seed ---------------------------------------------------------------------------------------------------------
+
+
+def _rotated(present: LiveMachine, spec: DomainSpec, secrets: Rotation) -> Iterator[Difference]:
     """Find texts of the seed whose Secret was written to since the guest was told."""
     if spec.seed is None or seed.digest(spec.seed) != present.seed:
         return
@@ -62,13 +291,9 @@ def _rotated(present: LiveMachine, spec: DomainSpec, secrets: Rotation) -> Itera
             name, path = text.secret.name, f"spec.cloudInit.{part}SecretRef"
             has = _version(name, told.get(name, "unknown"))
             known = name in secrets.versions
-            yield path, has, _version(name, secrets.versions[name]) if known else before.get((path, has), has)
+            gets = _version(name, secrets.versions[name]) if known else before.get((path, has), has)
+            yield from _plain(path, has, gets)
 
 
 def _version(name: str, version: str) -> str:
     return f"Secret {name}, version {version}" if version else f"Secret {name}, which is gone"
-
-
-def _disks(machine: LiveMachine) -> str:
-    """Name the disks and their volumes; sizes do not wait for a restart."""
-    return ", ".join(" ".join(text.split()[:2]) for text in machine.disks)

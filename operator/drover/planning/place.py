@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from drover.api import kinds
-from drover.planning import anchor, names, power
+from drover.planning import anchor, hardware, names, power
 from drover.planning.action import Action, AddFinalizer, Create
 from drover.planning.anchor import Placement
 from drover.planning.found import Situation
@@ -53,7 +53,8 @@ def is_well_placed(situation: Situation, pod: Pod) -> bool:
     """Tell whether an anchor is, or may come to be, where the machine can be."""
     if pod.node:
         unfit = {*situation.found.skew.nodes, *situation.cramped}
-        return (pod.node,) == situation.pins if situation.pins else pod.node not in unfit
+        there = (pod.node,) == situation.pins if situation.pins else pod.node not in unfit
+        return there and anchor.books(pod, situation.effective)
     made_from = pod.meta.annotation("made-from")
     return not made_from or made_from == anchor.digest(book(situation).body["spec"])
 
@@ -115,4 +116,7 @@ def _selector(situation: Situation) -> tuple[tuple[str, str], ...]:
     networks = (catalog.networks.get(each.network) for each in effective.interfaces)
     labels = {pair for each in pools if each for pair in (each.spec.node_selector or {}).items()}
     labels |= {pair for each in networks if each for pair in (each.spec.node_selector or {}).items()}
+    known = situation.machine.status.resolved
+    if runs_on := hardware.nodes(effective.machine, known.architecture if known else None):
+        labels.add((anchor.ARCHITECTURE, runs_on))
     return tuple(sorted(labels))

@@ -89,16 +89,19 @@ def first_wish(machine: MachineView) -> Wish:
     return Wish(machine.spec.power_state, None, restart, start)
 
 
-def wish(machine: MachineView, domain: DomainView, *, held: bool, evicted: bool) -> Wish:
+def wish(machine: MachineView, domain: DomainView, *, held: bool, evicted: bool, rebooked: bool = False) -> Wish:
     """What an existing Domain is told; `held`: a place is booked on its node, `evicted`: the place is being taken away.
 
-    Without a place nothing starts, but what runs goes on: only the spec or an eviction stops it.
+    Without a place nothing starts, but what runs goes on: only the spec or an eviction stops it. `rebooked`: the next
+    start needs another place than the one that is held, so that a restart is a stop, a booking and a start.
     """
     spec, desired = domain.spec, machine.spec.power_state
     kept = Wish(spec.power_state, spec.stop_reason, spec.restarted_at, spec.started_at)
     if desired not in ON:
         nothing_to_save = desired == "Hibernated" and spec.power_state == "Stopped"
         return kept if nothing_to_save else Wish(desired, None, spec.restarted_at, spec.started_at)
+    if rebooked and restart_requested(machine, domain):
+        return Wish("Stopped", "Requested", spec.restarted_at, spec.started_at)
     if held:
         return first_wish(machine)
     if evicted and spec.power_state in ON:

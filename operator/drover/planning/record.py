@@ -8,15 +8,13 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Literal
 
-from drover.api.domain import DomainDisk, DomainInterface, DomainSpec, DomainStatus, DomainTimeline, LiveMachine
+from drover.api.domain import DomainSpec, DomainStatus, DomainTimeline, LiveMachine
 from drover.api.virtualmachine import LastStop
-from drover.planning import seed
+from drover.planning import live
 from drover.planning.restart import BackOff, by_itself, restarts
 from drover.planning.times import micro, stamp
 from drover.state.guest import Record, Stopping
 
-NO_ADDRESS = "-"
-"""Stands for the addresses of an interface that has none."""
 Cause = Literal["Wish", "Request", "Policy"]
 """Why a guest is started: the spec, a request by annotation, or the restart policy."""
 
@@ -53,6 +51,8 @@ def recovered(blank: Record, status: DomainStatus) -> Record:
         next_restart=status.next_restart,
         resting=status.state == "Stopped" and status.reason == "RestartPolicy",
         last_stop=status.last_stop,
+        machine_type=status.machine_type or "",
+        architecture=status.architecture or "",
         live=status.live if in_flight else None,
         timeline=status.timeline if in_flight else None,
     )
@@ -71,7 +71,7 @@ def attempted(record: Record, spec: DomainSpec, moment: Moment, cause: Cause) ->
         next_restart=None,
         resting=False,
         stopping=None,
-        live=live_machine(spec),
+        live=live.machine(spec),
         timeline=DomainTimeline(prepared=micro(moment.now)),
         panicked=False,
         problem="",
@@ -89,7 +89,7 @@ def confirmed(record: Record, spec: DomainSpec, moment: Moment, *, ready: bool) 
         last_start=record.last_start if known else stamp(moment.now),
         next_restart=None,
         resting=False,
-        live=record.live or live_machine(spec),
+        live=record.live or live.machine(spec),
         timeline=DomainTimeline(
             prepared=before.prepared if before else None, started=started, ready=started if ready else None
         ),
@@ -106,6 +106,11 @@ def served(record: Record, now: datetime) -> Record:
     """Write down that the guest was ready for the first time since its start."""
     timeline = record.timeline or DomainTimeline()
     return replace(record, timeline=timeline.model_copy(update={"ready": micro(now)}))
+
+
+def changed(record: Record, present: LiveMachine) -> Record:
+    """Write down what the machine in flight was given or lost."""
+    return replace(record, live=present)
 
 
 def begun_to_stop(record: Record, spec: DomainSpec, now: datetime) -> Record:
@@ -141,52 +146,3 @@ def ended(record: Record, stop: LastStop, terms: Terms) -> Record:
 def settled(record: Record) -> Record:
     """Forget how the last run ended: the next start is by wish."""
     return replace(record, live=None, timeline=None, stopping=None, failures=0, next_restart=None, resting=False)
-
-
-def _live_interface(interface: DomainInterface) -> str:
-    ips = ",".join(ip for ip in (interface.ip, interface.ipv6) if ip) or NO_ADDRESS
-    model = "" if interface.model == "VirtIO" else f" {interface.model}"
-    return f"{interface.name} {interface.network} {interface.mac} {ips}{model}"
-
-
-def outgrown(record: Record, spec: DomainSpec) -> tuple[DomainDisk, ...]:
-    """Find the disks of a guest in flight that are to be larger than they are."""
-    known = {tuple(text.split()[:2]): _live_size(text) for text in (record.live.disks if record.live else ())}
-    sizes = ((disk, known.get((disk.name, disk.volume))) for disk in spec.disks if disk.size_bytes is not None)
-    return tuple(disk for disk, size in sizes if size is not None and size < (disk.size_bytes or 0))
-
-
-def grown(record: Record, disk: DomainDisk) -> Record:
-    """Write down that a disk in flight has the size that is asked for."""
-    assert record.live is not None
-    disks = [_resized(text, disk) if text.split()[0] == disk.name else text for text in record.live.disks]
-    return replace(record, live=record.live.model_copy(update={"disks": disks}))
-
-
-def _live_size(text: str) -> int:
-    """Read the size of a disk in flight; 0 when it was made as large as what it started from."""
-    _, _, *size = text.split()
-    return int(size[0]) if size and size[0].isdecimal() else 0
-
-
-def _resized(text: str, disk: DomainDisk) -> str:
-    name, volume, *rest = text.split()
-    return " ".join((name, volume, str(disk.size_bytes), *rest[bool(_live_size(text)) :]))
-
-
-def _live_disk(disk: DomainDisk) -> str:
-    return f"{disk.name} {disk.volume} {disk.size_bytes or ''}".rstrip()
-
-
-def live_machine(spec: DomainSpec) -> LiveMachine:
-    """What a start gives to the machine."""
-    kernel = spec.kernel
-    return LiveMachine(
-        cores=spec.machine.cores,
-        memory_bytes=spec.machine.memory_bytes,
-        disks=[_live_disk(disk) for disk in spec.disks],
-        interfaces=[_live_interface(each) for each in spec.interfaces],
-        kernel=f"{kernel.image} {kernel.arguments}".strip() if kernel else "",
-        seed=seed.digest(spec.seed),
-        plugin=spec.plugin.revision if spec.plugin else "",
-    )

@@ -3,8 +3,9 @@
 from collections.abc import Callable, Container, Iterator, Mapping
 from typing import Any
 
+from drover.api.image import VirtualMachineImageSpec
 from drover.api.sharing import AllowedNamespaces
-from drover.planning import quantity, seed
+from drover.planning import hardware, quantity, seed
 from drover.planning.address import FAMILIES, family_of, number, windows
 from drover.planning.catalog import Catalog
 from drover.planning.conditions import Finding, find
@@ -19,7 +20,9 @@ def accepted(effective: Effective, catalog: Catalog) -> Finding:
     """Find out whether the machine can be made as its spec stands; the first problem is the reason, all are named."""
     problems = [
         *_spec(effective),
+        *(("InvalidSpec", words) for words in hardware.problems(effective.machine, effective.media)),
         *_disks(effective, catalog),
+        *_media(effective, catalog),
         *_kernel(effective, catalog),
         *_interfaces(effective, catalog),
     ]
@@ -74,13 +77,22 @@ def _disks(effective: Effective, catalog: Catalog) -> Iterator[Problem]:
         volume = catalog.volumes.get(disk.volume)
         # The data of a volume that a node holds needs its image no more.
         if disk.image and not (volume and volume.status.node_name):
-            yield from _image(f"disk {disk.name}", disk.image, catalog, kernel=False)
+            yield from _image(f"disk {disk.name}", disk.image, catalog, "Disk")
+
+
+def _media(effective: Effective, catalog: Catalog) -> Iterator[Problem]:
+    for medium in effective.media:
+        if medium.image:
+            yield from _image(f"disk {medium.name}", medium.image, catalog, "ISO")
 
 
 def _volume(disk: EffectiveDisk, catalog: Catalog) -> Iterator[Problem]:
     volume = catalog.volumes.get(disk.volume)
     if not disk.own and volume is None:
         yield "VolumeNotFound", f"disk {disk.name}: there is no StorageVolume {disk.volume} in this namespace"
+    if disk.hardware.ephemeral == "Enabled" and (not disk.own or disk.clone or disk.retain):
+        words = "volume, from and reclaimPolicy Retain are not allowed with ephemeral: nothing of it is kept"
+        yield "InvalidSpec", f"disk {disk.name}: {words}"
     if disk.clone and not (volume and volume.status.node_name):
         yield from _origin(disk, catalog)
 
@@ -107,23 +119,32 @@ def _pool(disk: EffectiveDisk, catalog: Catalog) -> Iterator[Problem]:
         yield "PoolNotFound", f"disk {disk.name}: there is no StoragePool {disk.pool}"
 
 
-def _image(user: str, name: str, catalog: Catalog, *, kernel: bool) -> Iterator[Problem]:
+def _image(user: str, name: str, catalog: Catalog, use: str) -> Iterator[Problem]:
     image = catalog.images.get(name)
     if image is None:
         yield "ImageNotFound", f"{user}: there is no VirtualMachineImage {name}"
     elif not allows(image, catalog.namespace, catalog.labels):
         yield "NotAllowed", f"{user}: VirtualMachineImage {name} is not shared with namespace {catalog.namespace}"
-    elif kernel and image.spec.kernel is None:
-        yield "InvalidSpec", f"{user}: VirtualMachineImage {name} holds no kernel"
-    elif not kernel and image.spec.source is None:
-        yield "InvalidSpec", f"{user}: VirtualMachineImage {name} is of type {image.spec.type} and holds no disk"
-    elif not kernel and image.spec.type == "ISO":
-        yield "InvalidSpec", f"{user}: VirtualMachineImage {name} is an ISO, of which no disk is made"
+    elif unfit := _unfit(image.spec, use):
+        yield "InvalidSpec", f"{user}: VirtualMachineImage {name} {unfit}"
+
+
+def _unfit(image: VirtualMachineImageSpec, use: str) -> str:
+    """Say why an image does not do as a disk, as what lies in a drive or as a kernel; empty when it does."""
+    if use == "Kernel":
+        return "" if image.kernel else "holds no kernel"
+    if image.source is None:
+        return f"is of type {image.type} and holds no disk"
+    if use == "Disk" and image.type == "ISO":
+        return "is an ISO, of which no disk is made: give the disk type CDROM"
+    if use == "ISO" and image.type != "ISO":
+        return f"is of type {image.type}, and a drive takes one of type ISO"
+    return ""
 
 
 def _kernel(effective: Effective, catalog: Catalog) -> Iterator[Problem]:
     if effective.kernel_image:
-        yield from _image("kernel", effective.kernel_image, catalog, kernel=True)
+        yield from _image("kernel", effective.kernel_image, catalog, "Kernel")
     elif effective.kernel_arguments is not None:
         yield "InvalidSpec", "kernel.arguments: neither kernel.image nor the image of the first disk gives a kernel"
 

@@ -4,30 +4,21 @@ from dataclasses import dataclass
 from typing import Literal
 
 from drover.api.domain import DomainPlugin, DomainSeed
+from drover.api.hardware import DiskHardware, Machine
+from drover.api.interface import AddressMode, Interface, InterfaceModel, LinkState
 from drover.api.network import LAYER_MTU
 from drover.api.probe import ReadinessProbe
-from drover.api.virtualmachine import (
-    AddressMode,
-    Disk,
-    EvictionPolicy,
-    Interface,
-    InterfaceModel,
-    LinkState,
-    ResolvedDisk,
-    ResolvedInterface,
-    ResolvedMachine,
-    RestartPolicy,
-    VirtualMachineSpec,
-)
-from drover.planning import names, netconfig, quantity, seed
+from drover.api.resolved import ResolvedDisk, ResolvedInterface, ResolvedMachine, RestartPolicy
+from drover.api.virtualmachine import Disk, EvictionPolicy, VirtualMachineSpec
+from drover.planning import hardware, names, netconfig, quantity, seed
 from drover.planning.catalog import Catalog
+from drover.planning.hardware import EffectiveMedium
 from drover.planning.inheritance import Inheritance
 from drover.planning.merge import gaps
 from drover.planning.view import NetworkView
+from drover.state.devices import turns
 
 MIB = 1 << 20
-MEMORY = 512 * MIB
-"""Memory of a machine that asks for none."""
 GRACE_SECONDS = 60
 OVERHEAD = 64 * MIB
 OVERHEAD_SHARE = 64
@@ -66,6 +57,8 @@ class EffectiveDisk:
     size: int | None
     retain: bool
     """Whether the volume outlives the machine."""
+    hardware: DiskHardware
+    """How it is plugged in."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,17 +86,16 @@ class EffectiveInterface:
 class Effective:
     """The machine as it would start now."""
 
-    cores: int
-    memory: int
-    """Bytes the guest sees."""
+    machine: Machine
     cpu_milli: int
     """Thousandths of a CPU to book."""
     booked: int
-    """Bytes to book."""
+    """Bytes to book, huge pages not counted."""
     restart_policy: RestartPolicy
     eviction: EvictionPolicy
     grace: int
     disks: tuple[EffectiveDisk, ...]
+    media: tuple[EffectiveMedium, ...]
     interfaces: tuple[EffectiveInterface, ...]
     kernel_image: str
     """namespace/name of the image whose kernel boots, empty for the boot loader of the first disk."""
@@ -116,33 +108,45 @@ class Effective:
     gaps: tuple[str, ...] = ()
     """What neither machine nor plugin gives although it must be there."""
 
+    @property
+    def cores(self) -> int:
+        """Virtual cores."""
+        return self.machine.cores
+
+    @property
+    def memory(self) -> int:
+        """Bytes the guest sees."""
+        return self.machine.memory_bytes
+
 
 def resolve(
-    machine: str, spec: VirtualMachineSpec, catalog: Catalog, policy: Policy, inherited: Inheritance | None = None
+    name: str, spec: VirtualMachineSpec, catalog: Catalog, policy: Policy, inherited: Inheritance | None = None
 ) -> Effective:
     """Fill in what the spec, laid over its plugin's, leaves open.
 
     What cannot be filled in stays empty and is for `references` to tell.
     """
-    cores = (spec.cpu and spec.cpu.cores) or 1
-    memory = quantity.whole(spec.memory.size) if spec.memory and spec.memory.size is not None else MEMORY
+    machine = hardware.machine(spec)
+    cores, memory = hardware.ceiling(machine)
     asked = spec.cpu.request if spec.cpu else None
-    disks = tuple(_disk(machine, disk, catalog) for disk in spec.disks or [])
+    disks = tuple(_disk(name, disk, catalog) for disk in spec.disks or [] if not hardware.is_drive(disk))
+    media = tuple(hardware.medium(disk, catalog.namespace) for disk in spec.disks or [] if hardware.is_drive(disk))
+    beside = overhead(cores, memory, emulated=policy.emulated or machine.emulation == "Allowed")
     return Effective(
-        cores=cores,
-        memory=memory,
+        machine=machine,
         cpu_milli=quantity.milli(asked) if asked is not None else max(1, round(cores * policy.cpu_per_core * 1000)),
-        booked=memory + overhead(cores, memory, emulated=policy.emulated),
+        booked=beside if machine.hugepages else memory + beside,
         restart_policy=spec.restart_policy or "Always",
         eviction=spec.eviction_policy or "Stop",
         grace=GRACE_SECONDS if spec.termination_grace_period_seconds is None else spec.termination_grace_period_seconds,
         disks=disks,
+        media=media,
         interfaces=tuple(_interface(interface, catalog) for interface in interfaces(spec)),
-        kernel_image=_kernel_image(spec, disks, catalog),
+        kernel_image=_kernel_image(spec, disks, media, catalog),
         kernel_arguments=spec.kernel.arguments if spec.kernel else None,
         probe=spec.readiness_probe,
         plugin=inherited.pin if inherited else None,
-        seed=seed.seed(machine, spec.cloud_init, inherited.workload if inherited else None),
+        seed=seed.seed(name, spec.cloud_init, inherited.workload if inherited else None),
         gaps=tuple(gaps(spec)) if inherited else (),
     )
 
@@ -163,7 +167,10 @@ def shown(effective: Effective) -> ResolvedMachine:
         cores=effective.cores,
         memory=quantity.binary(effective.memory),
         cpu_request=f"{effective.cpu_milli}m",
-        memory_request=quantity.binary(effective.booked),
+        memory_request=quantity.binary(effective.booked + (effective.memory if effective.machine.hugepages else 0)),
+        architecture=effective.machine.architecture,
+        cpu_model=effective.machine.cpu_model,
+        firmware="UEFI" if hardware.is_uefi(effective.machine) else "BIOS",
         restart_policy=effective.restart_policy,
         termination_grace_period_seconds=effective.grace,
         pools={disk.name: disk.pool for disk in effective.disks if disk.pool} or None,
@@ -208,6 +215,7 @@ def _disk(machine: str, disk: Disk, catalog: Catalog) -> EffectiveDisk:
         clone=clone or "",
         size=max(sizes, default=None),
         retain=disk.reclaim_policy == "Retain",
+        hardware=hardware.disk(disk),
     )
 
 
@@ -244,8 +252,13 @@ def _families(network: NetworkView | None) -> tuple[Literal[4, 6], ...]:
     return (*four, *six)
 
 
-def _kernel_image(spec: VirtualMachineSpec, disks: tuple[EffectiveDisk, ...], catalog: Catalog) -> str:
+def _kernel_image(
+    spec: VirtualMachineSpec, disks: tuple[EffectiveDisk, ...], media: tuple[EffectiveMedium, ...], catalog: Catalog
+) -> str:
     if spec.kernel and spec.kernel.image:
         return names.qualified(spec.kernel.image, catalog.namespace)
-    boot = catalog.images.get(disks[0].image) if disks and disks[0].image else None
-    return disks[0].image if boot and boot.spec.kernel else ""
+    orders = [*(disk.hardware.boot_order for disk in disks), *(medium.boot_order for medium in media)]
+    first = turns(orders).index(1) if orders else 0
+    image = disks[first].image if first < len(disks) else ""
+    boot = catalog.images.get(image) if image else None
+    return image if boot and boot.spec.kernel else ""

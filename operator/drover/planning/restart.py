@@ -2,7 +2,8 @@
 
 from dataclasses import dataclass
 
-from drover.api.virtualmachine import LastStop, RestartPolicy
+from drover.api.resolved import RestartPolicy
+from drover.api.virtualmachine import LastStop
 
 CLEAN = frozenset({"GuestShutdown"})
 """The guest switched itself off: no failure."""

@@ -8,6 +8,7 @@ from drover.api.virtualmachine import VirtualMachineSpec
 from drover.planning import names, quantity
 from drover.planning.catalog import Catalog
 from drover.planning.conditions import Finding
+from drover.planning.hardware import is_drive
 from drover.planning.ledger import Room, present, promised
 from drover.planning.pool import is_shared
 from drover.planning.resolve import Effective, EffectiveDisk
@@ -59,6 +60,8 @@ def excess(volume: VolumeView, pool: PoolView, room: Room) -> str:
 def is_wanted(machine: str, spec: VirtualMachineSpec, volumes: Mapping[str, VolumeView]) -> bool:
     """Tell whether a machine asks for room that it does not have."""
     for disk in spec.disks or ():
+        if is_drive(disk):
+            continue
         volume = volumes.get(disk.volume or names.volume(machine, disk.name))
         if volume is None or not volume.status.node_name:
             return True

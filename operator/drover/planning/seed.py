@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from drover.api.cloudinit import CloudInit, SecretKey
 from drover.api.domain import DomainSeed, DomainText
 from drover.api.plugin import Workload
-from drover.api.virtualmachine import ResolvedSeed
+from drover.api.resolved import ResolvedSeed
 from drover.planning import seedtext
 from drover.planning.seedtext import Part
 from drover.state.resource import pack_model

@@ -12,11 +12,13 @@ from drover import __version__
 from drover.api.hypervisor import HypervisorStatus
 from drover.planning.conditions import Finding
 
-API_LEVEL = 1
+API_LEVEL = 2
 """Level of this release."""
+OLDEST = 2
+"""Level below which no controller of this release goes: such an agent makes a disk blank that is to be a copy."""
 WINDOW = 2
 """Levels before its own that the controller works with."""
-MINIMUM_API_LEVEL = max(1, API_LEVEL - WINDOW)
+MINIMUM_API_LEVEL = max(OLDEST, API_LEVEL - WINDOW)
 
 
 @dataclass(frozen=True, slots=True)

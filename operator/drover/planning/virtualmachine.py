@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from drover.api import kinds
 from drover.api.domain import DomainSpec
 from drover.api.virtualmachine import VirtualMachineStatus
-from drover.planning import address, budget, domainspec, names, place, power, teardown, volume
+from drover.planning import address, anchor, budget, domainspec, names, place, power, teardown, volume
 from drover.planning import virtualmachine_status as said
 from drover.planning.action import (
     Abandon,
@@ -26,6 +26,7 @@ from drover.planning.domainspec import Parts
 from drover.planning.found import Found, Situation, assess
 from drover.planning.ownership import reference
 from drover.planning.phase import settled
+from drover.planning.power import Wish
 from drover.planning.view import DomainView
 
 
@@ -173,31 +174,44 @@ def _on_node_object(situation: Situation, spec: DomainSpec) -> DomainSpec:
 
 
 def _next_spec(situation: Situation, domain: DomainView) -> DomainSpec:
-    evicted = not situation.holding and place.is_leaving(situation)
-    # A guest that is off starts only as its spec says, whole; one that is on goes on though its spec has become unfit.
-    fit = situation.complete and domain.spec.node_name not in situation.found.skew.nodes
-    held = situation.holding and (fit or not power.is_off(domain))
-    wish = power.wish(situation.machine, domain, held=held, evicted=evicted)
+    wish = _wish(situation, domain)
     starting = situation.wants and situation.holding
     if starting and situation.renews and situation.sound and not situation.complete:
         # The restart that brings another revision waits for what that needs, or it would start the old one.
         return domain.spec
     # Of a machine that is off nothing is in flight: a disk that was taken from it is free for others at once.
     idle = situation.at_rest and domain.status.state == "Stopped"
-    if not (situation.complete and (starting or idle)):
+    # An agent of another release may read it otherwise than it is meant, and starts its guests by what it has.
+    beyond = domain.spec.node_name in situation.found.skew.nodes
+    if beyond or not (situation.complete and (starting or idle)):
         effective = situation.effective
         kept = domain.spec.model_copy(update={"termination_grace_period_seconds": effective.grace})
         return power.apply(kept, wish)
     spec = domainspec.build(
         _parts(situation), node=domain.spec.node_name, epoch=domain.spec.epoch, wish=wish, before=domain.spec
     )
+    pod = situation.anchor
+    if starting and pod is not None and not anchor.covers(pod, situation.effective):
+        # The agent may start the guest anew at any moment, and what is not booked is not there.
+        spec = spec.model_copy(update={"machine": domain.spec.machine})
     return domainspec.settle(spec, domain.spec)
+
+
+def _wish(situation: Situation, domain: DomainView) -> Wish:
+    """What the present Domain is told about power."""
+    pod, off = situation.anchor, power.is_off(domain)
+    booked = pod is None or anchor.books(pod, situation.effective)
+    evicted = not situation.holding and place.is_leaving(situation)
+    # A guest that is off starts only as its spec says, whole; one that is on goes on though its spec has become unfit.
+    fit = situation.complete and booked and domain.spec.node_name not in situation.found.skew.nodes
+    held = situation.holding and (fit or not off)
+    return power.wish(situation.machine, domain, held=held, evicted=evicted, rebooked=held and not booked)
 
 
 def _parts(situation: Situation) -> Parts:
     found = situation.found
     guest = situation.left.orphan.uuid if situation.left else found.machine.status.guest_uuid or ""
-    return Parts(found.machine.meta, situation.effective, found.catalog, situation.held, guest)
+    return Parts(found.machine.meta, situation.effective, found.catalog, situation.held, guest, found.machine.status)
 
 
 def _leftovers(situation: Situation) -> Iterator[Action]:

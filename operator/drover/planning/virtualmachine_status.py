@@ -2,16 +2,17 @@
 
 from collections.abc import Sequence
 
-from drover.api.domain import DomainSpec
+from drover.api.domain import DomainSpec, DomainStatus
+from drover.api.resolved import ResolvedMachine
 from drover.api.virtualmachine import GuestAddress, LastStop, StartTimeline, VirtualMachineStatus
 from drover.planning import anchor, domainspec, pending, power, resolve, volume
 from drover.planning.address import family_of
 from drover.planning.conditions import Finding, find, stamp, summary
 from drover.planning.domainspec import Parts
 from drover.planning.found import Situation
+from drover.planning.live import NO_ADDRESS
 from drover.planning.pending import Rotation
 from drover.planning.phase import phase
-from drover.planning.record import NO_ADDRESS
 from drover.planning.resolve import EffectiveInterface
 from drover.planning.times import parse
 from drover.planning.view import DomainView
@@ -40,13 +41,25 @@ def status(situation: Situation, *, now: str) -> VirtualMachineStatus:
         domain=domain.meta.key.name if domain else None,
         guest_uuid=_guest(situation),
         addresses=addresses(situation),
-        resolved=resolve.shown(effective),
+        resolved=_resolved(situation),
         pending_changes=changes or None,
         restarts=_kept(domain.status.restarts if domain else None, before.restarts),
         last_stop=_lost_with_node(situation, now) or (domain.status.last_stop if domain else None) or before.last_stop,
         detached_volumes=list(volume.detached(effective, situation.found.owned)) or None,
         start_timeline=timeline(situation),
     )
+
+
+def _resolved(situation: Situation) -> ResolvedMachine:
+    """Show the effective spec, with what only the first start decided."""
+    told = situation.domain.status if situation.domain else DomainStatus()
+    before = situation.machine.status.resolved
+    shown = resolve.shown(situation.effective)
+    pins = {
+        "machine_type": told.machine_type or (before.machine_type if before else None),
+        "architecture": told.architecture or shown.architecture or (before.architecture if before else None),
+    }
+    return shown.model_copy(update=pins)
 
 
 def _guest(situation: Situation) -> str | None:
@@ -222,7 +235,8 @@ def _next_spec(situation: Situation) -> DomainSpec | None:
     found = situation.found
     parts = Parts(found.machine.meta, situation.latest, found.catalog, situation.held)
     wish = power.first_wish(found.machine)
-    return domainspec.build(parts, node=domain.spec.node_name, epoch=domain.spec.epoch, wish=wish)
+    before = domain.spec
+    return domainspec.build(parts, node=before.node_name, epoch=before.epoch, wish=wish, before=before)
 
 
 def _kept(told: int | None, before: int | None) -> int | None:

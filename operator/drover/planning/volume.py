@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from drover.api.domain import VolumeFact
 from drover.api.volume import StorageVolumeStatus
-from drover.planning import names, quantity
+from drover.planning import live, names, quantity
 from drover.planning.catalog import Catalog
 from drover.planning.conditions import Finding, find, stamp
 from drover.planning.ownership import ANNOTATION_MACHINE, machine_uid, reference
@@ -89,14 +89,17 @@ def grown(volume: VolumeView, size: int) -> Mapping[str, object]:
 
 
 def in_use(domains: Iterable[DomainView]) -> frozenset[str]:
-    """Names of the volumes that these Domains name."""
-    return frozenset(disk.volume for domain in domains for disk in domain.spec.disks)
+    """Names of the volumes that these Domains name, or whose guests have them open still."""
+    every = tuple(domains)
+    open_ = (name for domain in every for name in live.volumes(domain.status.live))
+    return frozenset((*(disk.volume for domain in every for disk in domain.spec.disks), *open_))
 
 
 def wants(machine: MachineView, volume: str) -> bool:
     """Tell whether a machine's spec names a volume."""
     disks = machine.spec.disks or []
-    return any(volume == (disk.volume or names.volume(machine.meta.key.name, disk.name)) for disk in disks)
+    name = machine.meta.key.name
+    return any(volume == (disk.volume or names.volume(name, disk.name)) for disk in disks if disk.type != "CDROM")
 
 
 def claimants(meta: Meta) -> tuple[str, ...]:

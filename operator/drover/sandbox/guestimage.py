@@ -8,10 +8,13 @@ from <host name>``), ``/hostname``, ``/boots``, ``/uptime``, ``/seed/<file>`` an
 """
 
 import asyncio
+import io
 import lzma
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
+
+import pycdlib
 
 from drover.errors import Unavailable, Unsupported
 from drover.sandbox import cache, cpio
@@ -21,26 +24,29 @@ from drover.sandbox.layout import DATA, Layout
 
 KERNEL_PACKAGE = "linux-image-cloud-amd64"
 NAME = "tiny"
-FILES = ("vmlinuz", "initrd.img")
+FILES = ("vmlinuz", "initrd.img", "disc.iso")
+DISC = {"hello.txt": b"hello from a disc\n"}
+"""What is on the disc that machines may have in a drive."""
 ARGUMENTS = "console=ttyS0 quiet no_timer_check panic=1"
 # In the order in which they must be loaded. The timer check is skipped because one boot in fifty fails it under load.
 MODULES = (
     "virtio_ring", "virtio", "virtio_pci_modern_dev", "virtio_pci_legacy_dev", "virtio_pci",
     "failover", "net_failover", "virtio_net", "virtio_blk", "virtio_balloon", "virtio_console",
-    "button", "evdev", "virtio-rng", "pvpanic", "pvpanic-mmio", "pvpanic-pci", "cdrom", "isofs",
+    "button", "evdev", "virtio-rng", "pvpanic", "pvpanic-mmio", "pvpanic-pci",
+    "scsi_common", "scsi_mod", "sd_mod", "cdrom", "sr_mod", "isofs", "virtio_scsi",
 )  # fmt: skip
 APPLETS = (
-    "acpid", "arping", "awk", "cat", "dd", "echo", "getty", "grep", "head", "hostname", "httpd", "insmod", "ip", "kill",
-    "login", "ls", "mkdir", "mke2fs", "mount", "nc", "nslookup", "pidof", "ping", "poweroff", "printf", "ps", "reboot",
-    "rm", "sed", "setsid", "sh", "sleep", "stty", "sync", "tail", "tr", "udhcpc", "umount", "wc",
+    "acpid", "arping", "awk", "blockdev", "cat", "dd", "echo", "getty", "grep", "head", "hostname", "httpd", "insmod",
+    "ip", "kill", "login", "ls", "mkdir", "mke2fs", "mount", "nc", "nslookup", "pidof", "ping", "poweroff", "printf",
+    "ps", "reboot", "rm", "sed", "setsid", "sh", "sleep", "stty", "sync", "tail", "tr", "udhcpc", "umount", "wc",
 )  # fmt: skip
 COMMANDS = (
-    "address", "deaf", "disks", "fill", "index.cgi", "lookup", "panic", "ping", "pose", "posed", "poweroff", "reach",
-    "read", "reboot", "uptime", "write",
+    "address", "deaf", "disc", "disks", "fill", "index.cgi", "lookup", "online", "panic", "ping", "pose", "posed",
+    "poweroff", "reach", "read", "reboot", "show", "uptime", "write",
 )  # fmt: skip
 DIRECTORIES = (
-    "bin", "dev", "disk", "etc", "etc/acpi", "etc/acpi/PWRF", "lib", "lib/modules", "proc", "root", "run", "sys", "tmp",
-    "seed", "www", "www/cgi-bin", "www/uptime",
+    "bin", "dev", "disc", "disk", "etc", "etc/acpi", "etc/acpi/PWRF", "lib", "lib/modules", "proc", "root", "run",
+    "sys", "tmp", "seed", "www", "www/cgi-bin", "www/uptime",
 )  # fmt: skip
 SCRIPTS = {
     "init": "guest-init.sh",
@@ -69,7 +75,7 @@ def _link(link: Path, target: Path) -> None:
 
 def key() -> str:
     """Return the name of the image in the cache: it changes with everything that we put into it."""
-    recipe = repr((MODULES, APPLETS, COMMANDS, DIRECTORIES, SCRIPTS)).encode()
+    recipe = repr((MODULES, APPLETS, COMMANDS, DIRECTORIES, SCRIPTS, DISC)).encode()
     return cache.digest(recipe, cache.contents(sorted(DATA.glob("guest-*.sh"))))
 
 
@@ -84,6 +90,18 @@ async def build(target: Path) -> None:
     modules = await asyncio.to_thread(read_modules, package / "root")
     (target / "initrd.img").write_bytes(cpio.archive(initramfs(busybox.read_bytes(), modules)))
     shutil.rmtree(package)
+    (target / "disc.iso").write_bytes(disc())
+
+
+def disc() -> bytes:
+    """Make an ISO 9660 image of what is on the disc."""
+    image, made = pycdlib.PyCdlib(), io.BytesIO()
+    image.new(rock_ridge="1.09", vol_ident="DISC")
+    for number, (name, data) in enumerate(DISC.items()):
+        image.add_fp(io.BytesIO(data), len(data), f"/FILE{number}.;1", rr_name=name)
+    image.write_fp(made)
+    image.close()
+    return made.getvalue()
 
 
 def find_busybox() -> Path:

@@ -13,6 +13,7 @@ from drover.sandbox.layout import DATA, IMAGE_HOST, MAXIMUM_NODES, Layout, Node
 from drover.sandbox.settings import Kubelet
 
 READY_DEADLINE = 40.0
+FOLDERS = ("run", "etc", "log", "cache", "drover", "localca", "lib/images", "lib/boot", "lib/qemu", "lib/dnsmasq")
 CONTROLLERS = ("cpu", "cpuacct", "cpuset", "memory", "blkio")
 NWFILTERS = Path("/etc/libvirt/nwfilter")
 QEMU_CONFIGURATION = """\
@@ -80,7 +81,18 @@ def furnish(layout: Layout, node: Node, capabilities: Path) -> None:
 
     ``capabilities`` holds QEMU's capabilities as probed by an earlier node; with them libvirtd starts 1.5 s faster.
     """
-    for name in ("run", "etc", "log", "cache", "drover", "lib/images", "lib/boot", "lib/qemu", "lib/dnsmasq"):
+    for name in (
+        "run",
+        "etc",
+        "log",
+        "cache",
+        "drover",
+        "lib/images",
+        "lib/boot",
+        "lib/qemu",
+        "lib/dnsmasq",
+        "localca",
+    ):
         (node.root / name).mkdir(parents=True, exist_ok=True)
     (node.root / "hosts").write_text(hosts_file(layout, node))
     (node.root / "resolv.conf").write_text("")

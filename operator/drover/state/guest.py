@@ -113,6 +113,10 @@ class Record:
     """Its kernel reported a panic since the latest start."""
     problem: str = ""
     """Reason of a failure that rests until asked otherwise, such as ResumeFailed."""
+    machine_type: str = ""
+    """Board that the first start on this node chose; empty before."""
+    architecture: str = ""
+    """amd64 or arm64, as it was started; empty before."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,6 +155,8 @@ class Files:
     """qcow2 files in the order of the spec's disks."""
     log: PurePosixPath
     """Serial output."""
+    media: tuple[PurePosixPath | None, ...] = ()
+    """What is in the drives, in the order of the spec's."""
     kernel: Kernel | None = None
     seed: PurePosixPath | None = None
     """Disk that cloud-init reads."""

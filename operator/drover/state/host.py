@@ -3,8 +3,38 @@
 from dataclasses import dataclass
 from typing import Literal
 
+from drover.api.hardware import Architecture as PlatformName
+from drover.api.hardware import Graphics, PageSize
+
 Accelerator = Literal["KVM", "TCG"]
 Architecture = Literal["x86_64", "aarch64"]
+PLATFORMS: dict[Architecture, PlatformName] = {"x86_64": "amd64", "aarch64": "arm64"}
+"""Kubernetes' word for each."""
+
+
+Board = Literal["BIOS", "UEFI", "SecureBoot"]
+
+
+@dataclass(frozen=True, slots=True)
+class GuestSupport:
+    """What QEMU and libvirt here can give guests of one architecture."""
+
+    architecture: Architecture
+    emulator: str
+    machine: str
+    """Newest versioned board of our kind."""
+    machines: frozenset[str]
+    """Boards of our kind."""
+    firmware: frozenset[Board] = frozenset()
+    tpm: bool = False
+    graphics: frozenset[Graphics] = frozenset({"Headless"})
+    processors: frozenset[str] = frozenset()
+    """Named processors that can be given here."""
+
+    @property
+    def platform(self) -> PlatformName:
+        """The architecture as Kubernetes calls it."""
+        return PLATFORMS[self.architecture]
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,11 +54,15 @@ class HostFacts:
     memory_bytes: int
     libvirt_version: str
     qemu_version: str
+    guests: tuple[GuestSupport, ...] = ()
+    """By architecture, the host's own first."""
+    hugepages: frozenset[PageSize] = frozenset()
+    """Sizes of huge pages that the host has some of."""
 
     @property
-    def platform(self) -> str:
+    def platform(self) -> PlatformName:
         """The architecture as Kubernetes calls it."""
-        return {"x86_64": "amd64", "aarch64": "arm64"}[self.architecture]
+        return PLATFORMS[self.architecture]
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +74,8 @@ class Capabilities:
     machine: str
     kvm: bool
     """Whether libvirt advertises KVM: no proof that a guest runs with it."""
+    guests: tuple[GuestSupport, ...] = ()
+    """By architecture, the host's own first."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,6 +16,7 @@ from drover.state.resource import Key
 DEFAULT = Key("", "default")
 VOLUME_KEY = Key("shop", "web.root")
 CLONE = {"volume": "template", "volumeUid": "vol-0", "pool": "default"}
+LIVE = {"cores": 1, "memoryBytes": 1 << 27, "disks": ["root web.root 1073741824 dev=vda"]}
 FILE = VolumeFile("/pool/vol-1.qcow2", 1 << 30, 1 << 20)
 
 
@@ -42,13 +43,13 @@ async def test_a_disk_grows_under_a_guest_in_flight_and_that_is_told(world: Worl
 
     await world.reconcile()
 
-    assert world.host.grown == {(UUID, "root"): 2 << 30}
+    assert world.host.plugged == {"root": 2 << 30}
     assert [fact.capacity_bytes for fact in world.told.status.volumes or ()] == [2 << 30]
     assert world.told.status.live is not None
-    assert world.told.status.live.disks == ["root web.root 2147483648"]
-    world.host.grown.clear()
+    assert world.told.status.live.disks == ["root web.root 2147483648 dev=vda"]
+    world.host.plugged.clear()
     await world.reconcile()
-    assert world.host.grown == {}
+    assert world.host.plugged == {}
 
 
 async def test_a_disk_that_was_made_larger_while_the_guest_was_off_grows_at_the_next_start(world: World) -> None:
@@ -158,6 +159,19 @@ async def test_what_was_begun_here_and_made_elsewhere_since_is_cleared_away(
     assert ((DOMAIN, KEY) in world.etcd.objects, len(world.host.files)) == (False, left)
 
 
+async def test_data_that_a_guest_has_not_let_go_of_yet_stays(world: World) -> None:
+    await running(world)
+    world.order(disks=[])
+    assert world.told.status.live is not None
+    await volume.reconcile(to_go(world).node, VOLUME_KEY)
+    assert "delete_volume" not in world.host.calls
+
+    await world.reconcile()
+
+    await volume.reconcile(world.node, VOLUME_KEY)
+    assert "delete_volume" in world.host.calls
+
+
 # --- volumes that are to go -------------------------------------------------------------------------------------------
 
 
@@ -187,6 +201,11 @@ async def test_data_that_several_nodes_see_stays_while_a_machine_elsewhere_has_i
 
     with pytest.raises(NotReady, match="used on another node"):
         await volume.reconcile(to_go(world).node, VOLUME_KEY)
+
+    world.order(nodeName="n2", disks=[])
+    world.etcd.objects[DOMAIN, KEY]["status"] = {"live": LIVE}
+    with pytest.raises(NotReady, match="used on another node"):
+        await volume.reconcile(world.node, VOLUME_KEY)
 
     world.etcd.drop(DOMAIN, KEY)
     await volume.reconcile(world.node, VOLUME_KEY)

@@ -71,12 +71,14 @@ def test_the_files_that_a_domain_names_are_known(tmp_path: Path) -> None:
     disk = {"name": "root", "volume": "web.root", "volumeUid": "u", "pool": "default"}
     image = {"image": "shop/debian", "source": {"url": "http://web/disk"}}
     kernel = {"image": "shop/tiny", "kernel": {"url": "http://web/k"}, "initrd": {"url": "http://web/i"}}
-    world.order(disks=[{**disk, "image": image}], kernel=kernel)
+    disc = {"image": "shop/disc", "source": {"url": "http://web/cd", "type": "ISO"}}
+    world.order(disks=[{**disk, "image": image}], media=[{"name": "cd", "image": disc}, {"name": "no"}], kernel=kernel)
 
     named = set(imagesweep.ordered(world.node))
 
     expected = [("disk", True), ("disk", False), ("k", False), ("i", False)]
-    assert named == {(Artifact(url=f"http://web/{name}"), disk) for name, disk in expected}
+    files = {(Artifact(url=f"http://web/{name}"), disk) for name, disk in expected}
+    assert named == {*files, (Artifact(url="http://web/cd", type="ISO"), False)}
 
 
 def make_overlay(folder: Path, image: str) -> Path:

@@ -86,3 +86,13 @@ def test_a_guest_that_is_forgotten_is_as_new() -> None:
     memory.forget("u")
 
     assert not memory.of("u").launched
+
+
+@pytest.mark.parametrize(("detail", "expected"), [("PowerOff", True), ("Reset", False)])
+def test_a_watchdog_that_switched_its_guest_off_is_remembered(clock: Clock, detail: str, *, expected: bool) -> None:
+    memory = Memory(clock)
+    memory.witness(GuestEvent("u", "Watchdog", detail, 0.0))
+
+    assert memory.of("u").starved is expected
+    memory.of("u").begin()
+    assert not memory.of("u").starved

@@ -81,12 +81,12 @@ def test_a_change_of_the_plugin_waits_for_a_restart_on_request() -> None:
         await cosmos.settle()
         await publish(cosmos, template={"cpu": {"cores": 4}, "disks": [{"name": "data", "size": "1Gi"}]})
         await cosmos.settle()
-        assert pending(cosmos) == {"spec.cpu.cores", "spec.disks", "spec.plugin"}
+        assert pending(cosmos) == {"spec.cpu.cores", "spec.disks[data]", "spec.plugin"}
         assert domain(cosmos)["spec"]["machine"]["cores"] == 2
         cosmos.annotate("restartedAt")
         await cosmos.settle()
         assert (pending(cosmos), domain(cosmos)["spec"]["machine"]["cores"]) == (set(), 4)
-        assert domain(cosmos)["status"]["live"]["disks"] == ["data web.data 1073741824"]
+        assert domain(cosmos)["status"]["live"]["disks"] == ["data web.data 1073741824 dev=vda"]
 
     run(story())
 

@@ -102,7 +102,7 @@ class Node:
 
     _ensurepool = _ensurevolume = _ensurenetwork = _writelease = _removelease = _setinterfaces = _holddomain = (
         _taketurn
-    ) = _nothing
+    ) = _checkhost = _nothing
 
     def _define(self, action: does.Define) -> None:
         known = self.guest or make_guest("Off", "Unknown")

@@ -8,6 +8,7 @@ from typing import Any, get_args
 import pytest
 from tests.support.domains import (
     BOOT,
+    DISK,
     NOW,
     make_guest,
     make_off,
@@ -22,7 +23,18 @@ from drover.api.domain import DomainStatus, DomainTimeline
 from drover.api.virtualmachine import LastStop
 from drover.planning import names
 from drover.planning.domain import decide
-from drover.planning.domain_action import Define, Launch, ReleaseDomain, Restore, WriteRecord, WriteSeed, concern
+from drover.planning.domain_action import (
+    CheckHost,
+    Define,
+    DetachDisk,
+    DropVolume,
+    Launch,
+    ReleaseDomain,
+    Restore,
+    WriteRecord,
+    WriteSeed,
+    concern,
+)
 from drover.planning.domain_seen import ROOM_CHECK, Decision
 from drover.planning.domain_start import preparations
 from drover.state.guest import GuestReason, Record
@@ -41,7 +53,7 @@ def record_of(decision: Decision) -> Record:
 
 
 PREPARE = ["EnsurePool", "EnsureVolume", "EnsureNetwork", "WriteLease", "SetInterfaces"]
-START = ["TakeTurn", *PREPARE, "Launch"]
+START = ["TakeTurn", "CheckHost", *PREPARE, "Launch"]
 
 
 # --- every combination has an answer ----------------------------------------------------------------------------------
@@ -143,8 +155,8 @@ def test_a_running_guest_is_left_alone() -> None:
     assert (steps(decision), decision.state, decision.reason, decision.settled) == ([], "Running", "Running", True)
 
 
-def test_a_changed_machine_does_not_touch_the_running_guest() -> None:
-    order = make_order(machine={"cores": 8, "memoryBytes": 1 << 33}, disks=[], interfaces=[])
+def test_what_waits_for_a_restart_does_not_touch_the_running_guest() -> None:
+    order = make_order(machine={"cores": 8, "memoryBytes": 1 << 33, "firmware": "UEFI"})
 
     assert steps(decide(order, make_seen(make_guest()))) == []
 
@@ -566,3 +578,55 @@ def test_a_guest_with_a_seed_gets_it_before_it_starts() -> None:
 
     assert found[-1] == WriteSeed()
     assert concern(WriteSeed()) == "VolumesReady"
+
+
+# --- hardware ---------------------------------------------------------------------------------------------------------
+
+
+def test_what_applies_at_once_is_done_and_written_down() -> None:
+    decision = decide(make_order(disks=[]), make_seen(make_guest()))
+
+    assert steps(decision) == ["DetachDisk", "WriteRecord"]
+    assert decision.actions[0] == DetachDisk("root")
+    live = record_of(decision).live
+    assert live is not None
+    assert live.disks == []
+
+
+def test_a_guest_whose_clock_stands_still_is_changed_when_it_runs_on() -> None:
+    order = make_order(powerState="Paused", disks=[])
+
+    assert steps(decide(order, make_seen(make_guest("Paused", "User")))) == []
+
+
+def test_a_guest_that_its_watchdog_paused_stays_so() -> None:
+    decision = decide(make_order(), make_seen(make_guest("Paused", "Watchdog")))
+
+    assert (decision.state, decision.reason, decision.actions) == ("Paused", "Watchdog", ())
+
+
+def test_an_ephemeral_disk_is_dropped_at_the_end_and_before_the_start() -> None:
+    order = make_order(disks=[DISK | {"hardware": {"ephemeral": "Enabled"}}])
+
+    ended = decide(order, make_seen(make_guest("Off", "Shutdown")))
+    started = decide(order, make_seen(make_guest("Off", "Shutdown", make_off())))
+
+    assert steps(ended) == ["WriteRecord", "DropVolume"]
+    assert DropVolume(order.spec.disks[0]) in ended.actions
+    assert steps(started)[:5] == ["TakeTurn", "CheckHost", "EnsurePool", "DropVolume", "EnsureVolume"]
+    assert CheckHost() in started.actions
+
+
+def test_what_is_in_a_drive_is_fetched_before_the_start() -> None:
+    image = {"image": "shop/disc", "source": {"url": "http://web/disc"}}
+    order = make_order(media=[{"name": "cd", "image": image}])
+
+    assert "FetchImages" in steps(decide(order, make_seen()))
+
+
+def test_a_stop_by_the_watchdog_is_told() -> None:
+    decision = decide(make_order(), make_seen(make_guest("Off", "Shutdown"), starved=True))
+    stop = record_of(decision).last_stop
+
+    assert stop is not None
+    assert stop.reason == "Watchdog"

@@ -12,6 +12,7 @@ from tests.support.machines import (
     URL,
     make_address,
     make_catalog,
+    make_domain,
     make_image,
     make_kernel,
     make_machine,
@@ -149,3 +150,33 @@ def test_an_unmanaged_interface_has_a_hardware_address_and_no_other() -> None:
     parts = Parts(machine.meta, resolve("web", machine.spec, _catalog(), POLICY), _catalog(), {})
     (lan,) = build(parts, node="n1", epoch=1, wish=first_wish(machine)).interfaces
     assert (lan.ip, lan.ipv6, lan.mac, lan.address_mode) == ("", "", names.mac(UID, "lan"), "Unmanaged")
+
+
+def test_a_drive_carries_the_image_that_is_in_it() -> None:
+    drives = [{"name": "cd", "type": "CDROM", "image": "debian", "bus": "SCSI"}, {"name": "empty", "type": "CDROM"}]
+    full, empty = _build(_catalog(), disks=drives).media
+    assert full.image is not None
+    assert (full.name, full.bus, full.image.image, full.image.source.url) == ("cd", "SCSI", "shop/debian", URL)
+    assert (empty.name, empty.image) == ("empty", None)
+
+
+@pytest.mark.parametrize(
+    ("asked", "expected"),
+    [(None, "pc-q35-7.1"), ("q35", "pc-q35-7.1"), ("pc-q35-7.2", "pc-q35-7.2")],
+    ids=["nothing", "its family", "another"],
+)
+def test_the_board_of_the_first_start_is_pinned(asked: str | None, expected: str) -> None:
+    status: dict[str, Any] = {"resolved": {"cores": 1, "memory": "1Gi", "cpuRequest": "1", "memoryRequest": "1Gi"}}
+    status["resolved"] |= {"restartPolicy": "Always", "terminationGracePeriodSeconds": 60, "machineType": "pc-q35-7.1"}
+    machine = make_machine(status=status, machineType=asked)
+    effective = resolve("web", machine.spec, _catalog(), POLICY)
+    parts = Parts(machine.meta, effective, _catalog(), {}, status=machine.status)
+    assert build(parts, node="n2", epoch=3, wish=first_wish(machine)).machine.machine_type == expected
+
+
+def test_a_board_that_no_start_ever_chose_is_not_kept() -> None:
+    machine = make_machine()
+    parts = Parts(machine.meta, resolve("web", machine.spec, make_catalog(), POLICY), make_catalog(), {})
+    before = make_domain(machine={"cores": 1, "memoryBytes": 1 << 27, "machineType": "pc-q35-99.0"}).spec
+
+    assert build(parts, node="n1", epoch=1, wish=first_wish(machine), before=before).machine.machine_type == ""

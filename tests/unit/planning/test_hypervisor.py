@@ -4,7 +4,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from tests.support.fake_host import FACTS
+from tests.support.fake_host import FACTS, QEMU
 
 from drover.api.hypervisor import HeldImage, HypervisorStatus, Orphan
 from drover.planning.hypervisor import FAILING, IMAGES, Findings, Shared, can_wait, describe, pick_images
@@ -47,6 +47,17 @@ def test_a_node_without_libvirt_says_so_and_keeps_what_was_known() -> None:
 
     assert status(found, "Ready") == ("False", "LibvirtStopped")
     assert (found.accelerator, found.domains, found.qemu_version) == ("TCG", 3, "7.2.0")
+
+
+def test_what_guests_can_be_given_is_told_by_architecture() -> None:
+    able = replace(FACTS, guests=(replace(QEMU, tpm=True),), hugepages=frozenset({"2Mi"}))
+    found = told(host=able)
+
+    assert [(each.architecture, each.machine_type, each.features) for each in found.guests or ()] == [
+        ("amd64", "pc-q35-7.2", ["BIOS", "TPM", "VNC"])
+    ]
+    assert found.hugepages == ["2Mi"]
+    assert (told(host=replace(FACTS, guests=())).guests, told().hugepages) == (None, None)
 
 
 def test_the_same_findings_give_the_same_words() -> None:

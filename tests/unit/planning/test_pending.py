@@ -7,8 +7,9 @@ from tests.support.machines import make_domain
 
 from drover.api.domain import DomainSpec, LiveMachine
 from drover.planning import pending
+from drover.planning.domain_action import ResizeDisk
+from drover.planning.live import machine as live_machine
 from drover.planning.pending import Rotation
-from drover.planning.record import live_machine
 
 NEWER = Rotation({"boot": "9"})
 SEED = {"hostname": "web", "userData": {"secret": {"name": "boot", "key": "user"}}, "metaData": {"inline": "a: b"}}
@@ -55,3 +56,161 @@ def test_what_was_said_of_a_secret_stands_until_it_is_looked_at_again() -> None:
 
     assert pending.changes(flying("boot 7"), ordered(), Rotation(told=said)) == said
     assert pending.changes(flying("boot 9"), ordered(), Rotation(told=said)) == []
+
+
+# --- hardware ---------------------------------------------------------------------------------------------------------
+
+MACHINE = {"cores": 2, "memoryBytes": 1 << 30}
+
+
+def hardware(**changes: Any) -> dict[str, Any]:
+    return {"machine": MACHINE | changes}
+
+
+ROOT = {"name": "root", "volume": "web.root", "volumeUid": "u1", "pool": "p", "sizeBytes": 1 << 30}
+DATA = {"name": "data", "volume": "web.data", "volumeUid": "u2", "pool": "p", "sizeBytes": 1 << 30}
+SCSI = DATA | {"hardware": {"bus": "SCSI"}}
+SATA = DATA | {"hardware": {"bus": "SATA"}}
+LAN = {"name": "lan", "network": "n", "mac": "02:00:00:00:00:01"}
+WAN = {"name": "wan", "network": "n", "mac": "02:00:00:00:00:02"}
+CD: dict[str, Any] = {"name": "cd", "bus": "SCSI"}
+PLUG = ["Live", "EnsurePool", "EnsureVolume", "AttachDisk"]
+WIRE = ["Live", "EnsureNetwork", "WriteLease", "AttachInterface"]
+UNWIRE = ["Live", "DetachInterface", "RemoveLease"]
+SLOW = {"hardware": {"limits": {"iops": 1}}}
+ROOMY = hardware(maxMemoryBytes=1 << 31)
+DISC = {"image": {"image": "shop/disc", "source": {"url": "http://x/disc"}}}
+IMAGE = {"image": {"image": "shop/debian", "source": {"url": "http://x/debian"}}}
+
+
+def found(before: dict[str, Any], after: dict[str, Any]) -> list[tuple[str, str, list[str]]]:
+    """Differences of a machine that was started as `before` and is to be as `after`: path, effect and steps."""
+    present = live_machine(make_domain(**before).spec)
+    return [
+        (each.path, each.effect, [type(step).__name__ for step in each.steps])
+        for each in pending.differences(present, make_domain(**after).spec)
+    ]
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "expected"),
+    [
+        pytest.param(hardware(maxCores=4), hardware(cores=3, maxCores=4), ["Live", "SetCores"], id="more-cores"),
+        pytest.param(hardware(maxCores=4), hardware(cores=1, maxCores=4), ["Restart"], id="fewer-cores"),
+        pytest.param(hardware(), hardware(cores=4), ["Restart"], id="cores-above-the-ceiling"),
+        pytest.param(hardware(maxCores=4), hardware(maxCores=8), ["Restart"], id="another-ceiling"),
+        pytest.param(hardware(), hardware(memoryBytes=1 << 29), ["Live", "SetMemory"], id="less-memory"),
+        pytest.param(
+            hardware(maxMemoryBytes=1 << 31),
+            hardware(memoryBytes=1 << 31, maxMemoryBytes=1 << 31),
+            ["Live", "SetMemory"],
+            id="more-memory",
+        ),
+        pytest.param(hardware(), hardware(memoryBytes=1 << 31), ["Restart"], id="memory-above-the-ceiling"),
+        pytest.param(hardware(), hardware(maxMemoryBytes=1 << 31), ["Restart"], id="a-higher-ceiling"),
+        pytest.param(
+            hardware(hugepages="2Mi"), hardware(hugepages="2Mi", memoryBytes=1 << 29), ["Restart"], id="huge-pages-stay"
+        ),
+        pytest.param(hardware(), hardware(firmware="UEFI", tpm="Enabled"), ["Restart"], id="firmware"),
+        pytest.param(hardware(graphics="Headless"), hardware(), ["Restart"], id="screen"),
+        pytest.param(
+            {"disks": [ROOT]},
+            {"disks": [ROOT, DATA]},
+            ["Live", "EnsurePool", "EnsureVolume", "AttachDisk"],
+            id="a-disk-more",
+        ),
+        pytest.param(
+            {},
+            {"disks": [DATA | IMAGE]},
+            ["Live", "EnsurePool", "FetchImages", "EnsureVolume", "AttachDisk"],
+            id="a-disk-of-an-image",
+        ),
+        pytest.param({"disks": [ROOT, DATA]}, {"disks": [ROOT]}, ["Live", "DetachDisk"], id="a-disk-less"),
+        pytest.param({"disks": [ROOT]}, {"disks": [ROOT, SATA]}, ["Restart"], id="a-disk-on-sata"),
+        pytest.param({"disks": [ROOT, SATA]}, {"disks": [ROOT]}, ["Restart"], id="a-disk-off-sata"),
+        pytest.param({}, {"disks": [SCSI]}, ["Restart"], id="no-scsi-yet"),
+        pytest.param(
+            {"media": [CD]},
+            {"media": [CD], "disks": [SCSI]},
+            ["Live", "EnsurePool", "EnsureVolume", "AttachDisk"],
+            id="scsi",
+        ),
+        pytest.param(
+            {"disks": [ROOT]}, {"disks": [ROOT | {"sizeBytes": 2 << 30}]}, ["Live", "ResizeDisk"], id="a-larger-disk"
+        ),
+        pytest.param(
+            {"disks": [ROOT]},
+            {"disks": [ROOT | SLOW]},
+            ["Live", "LimitDisk"],
+            id="limits",
+        ),
+        pytest.param({"disks": [DATA]}, {"disks": [SCSI]}, ["Restart"], id="another-bus"),
+        pytest.param({"disks": [ROOT]}, {"disks": [ROOT | {"volume": "other"}]}, ["Restart"], id="another-volume"),
+        pytest.param({"media": [CD]}, {"media": [CD | DISC]}, ["Live", "FetchImages", "SetMedium"], id="insert"),
+        pytest.param({"media": [CD | DISC]}, {"media": [CD]}, ["Live", "SetMedium"], id="eject"),
+        pytest.param({"media": [CD]}, {}, ["Restart"], id="a-drive-less"),
+        pytest.param({}, {"media": [CD]}, ["Restart"], id="a-drive-more"),
+        pytest.param({"media": [CD]}, {"media": [CD | {"serial": "x"}]}, ["Restart"], id="another-drive"),
+        pytest.param(
+            {},
+            {"interfaces": [LAN]},
+            ["Live", "EnsureNetwork", "WriteLease", "AttachInterface"],
+            id="an-interface-more",
+        ),
+        pytest.param({"interfaces": [LAN, WAN]}, {"interfaces": [WAN]}, UNWIRE, id="less"),
+        pytest.param({"interfaces": [LAN]}, {"interfaces": [LAN | {"network": "m"}]}, ["Restart"], id="elsewhere"),
+        pytest.param({"disks": [ROOT]}, {"disks": [ROOT]}, [], id="nothing"),
+    ],
+)
+def test_each_difference_says_when_it_applies_and_how(
+    before: dict[str, Any], after: dict[str, Any], expected: list[str]
+) -> None:
+    assert [[effect, *steps] for _, effect, steps in found(before, after)] == ([expected] if expected else [])
+
+
+def test_a_board_without_a_free_slot_takes_devices_only_at_a_restart() -> None:
+    more = [DATA | {"name": f"d{index}", "volume": f"web.d{index}"} for index in range(5)]
+    present = live_machine(make_domain().spec).model_copy(update={"ports": 0})
+    told = list(pending.differences(present, make_domain(disks=more, interfaces=[LAN]).spec))
+
+    assert {each.effect for each in told} == {"Restart"}
+    assert "all 0 slots of its board are taken" in told[0].reason
+
+
+def test_when_the_steps_are_done_nothing_is_left() -> None:
+    before = make_domain(disks=[ROOT, DATA], interfaces=[LAN], media=[CD], machine=MACHINE | {"maxCores": 4}).spec
+    wanted: dict[str, Any] = {"disks": [DATA | {"sizeBytes": 2 << 30}], "interfaces": [WAN], "media": [CD | DISC]}
+    after = make_domain(machine={"cores": 3, "memoryBytes": 1 << 29, "maxCores": 4}, **wanted).spec
+    present, rounds = live_machine(before), 0
+    while (step := pending.first_live(present, after)) is not None and step.after is not None:
+        present, rounds = step.after, rounds + 1
+
+    assert (rounds, list(pending.differences(present, after))) == (7, [])
+    assert pending.first_live(None, after) is None
+
+
+def test_live_changes_are_told_apart_from_those_that_wait() -> None:
+    present = live_machine(make_domain(machine=MACHINE | {"maxCores": 4}).spec)
+    lively = pending.changes(present, make_domain(machine=MACHINE | {"cores": 4, "maxCores": 4}).spec)
+    both = pending.changes(present, make_domain(machine=MACHINE | {"cores": 4, "maxCores": 4, "firmware": "UEFI"}).spec)
+
+    assert pending.synced(lively).reason == "Changing"
+    assert pending.synced(both).reason == "RestartRequired"
+    assert "spec.firmware is none, UEFI after a restart" in pending.synced(both).message
+
+
+def test_what_another_revision_of_the_plugin_brings_waits_for_a_restart() -> None:
+    plugin = {"name": "library/nginx", "revision": "nginx-new"}
+    (disk, _) = pending.changes(live_machine(make_domain().spec), make_domain(disks=[DATA], plugin=plugin).spec)
+
+    assert disk.effect == "Restart"
+
+
+def test_a_disk_that_an_earlier_release_plugged_in_grows_at_once() -> None:
+    present = live_machine(make_domain().spec).model_copy(update={"disks": ["root web.root 1073741824"]})
+    grown = make_domain(disks=[ROOT | {"sizeBytes": 2 << 30}]).spec
+
+    assert [(each.effect, each.steps) for each in pending.differences(present, grown)] == [
+        ("Live", (ResizeDisk(grown.disks[0]),))
+    ]
+    assert list(pending.differences(present, make_domain(disks=[ROOT]).spec)) == []

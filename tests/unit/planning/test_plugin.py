@@ -231,7 +231,7 @@ def test_a_change_that_brings_a_disk_and_an_interface_is_shown_before_they_are_t
     decision = decide(inheriting(revision="nginx-old", domains=(domain,), anchors=(make_pod(),), latest=newer), now=NOW)
 
     assert decision.status is not None
-    assert {each.path for each in decision.status.pending_changes or []} >= {"spec.disks", "spec.interfaces"}
+    assert {each.path for each in decision.status.pending_changes or []} >= {"spec.disks[root]", "spec.interfaces[lan]"}
 
 
 def test_a_restart_that_brings_another_revision_waits_for_what_that_needs() -> None:

@@ -6,6 +6,7 @@ import pytest
 from tests.support.domains import BACK_OFF, BOOT, NOW, make_off, make_record, make_spec
 
 from drover.api.virtualmachine import LastStop
+from drover.planning import live
 from drover.planning import record as records
 from drover.planning.record import Moment, Terms
 from drover.translation import record as translation
@@ -72,11 +73,11 @@ def test_a_guest_is_ready_for_the_first_time_only_once() -> None:
 
 def test_the_live_machine_names_what_a_start_gave_it() -> None:
     kernel = {"image": "shop/tiny", "kernel": {"url": "http://web/vmlinuz"}, "arguments": "quiet"}
-    live = records.live_machine(make_spec(kernel=kernel))
+    found = live.machine(make_spec(kernel=kernel))
 
-    assert (live.cores, live.kernel) == (1, "shop/tiny quiet")
-    assert [text.split()[:2] for text in live.disks] == [["root", "web.root"]]
-    assert [text.split()[:2] for text in live.interfaces] == [["default", "default"]]
+    assert (found.cores, found.kernel) == (1, "shop/tiny quiet")
+    assert [text.split()[:2] for text in found.disks] == [["root", "web.root"]]
+    assert [text.split()[:2] for text in found.interfaces] == [["default", "default"]]
 
 
 @pytest.mark.parametrize(
@@ -90,7 +91,7 @@ def test_the_live_machine_names_what_a_start_gave_it() -> None:
 )
 def test_an_interface_in_flight_is_told_in_words(fields: dict[str, Any], words: str) -> None:
     interface = {"name": "lan", "network": "n", "mac": "02:00:00:00:00:01", **fields}
-    assert records.live_machine(make_spec(interfaces=[interface])).interfaces == [f"lan n 02:00:00:00:00:01 {words}"]
+    assert live.machine(make_spec(interfaces=[interface])).interfaces == [f"lan n 02:00:00:00:00:01 {words}"]
 
 
 def test_libvirt_gives_a_record_back_as_it_was() -> None:

@@ -217,6 +217,7 @@ def test_a_machine_in_flight_says_that_its_disk_may_not_grow_and_keeps_its_domai
 def test_only_who_asks_for_more_has_to_look_at_the_promises(volumes: tuple[VolumeView, ...], *, wanted: bool) -> None:
     found = {each.meta.key.name: each for each in volumes}
     assert room.is_wanted("web", make_machine(disks=[ROOT]).spec, found) is wanted
+    assert not room.is_wanted("web", make_machine(disks=[{"name": "cd", "type": "CDROM"}]).spec, {})
     assert not room.is_wanted("web", make_machine().spec, {})
 
 

@@ -1,5 +1,6 @@
 """Agents of other releases: which are worked with, and what becomes of machines on the others."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -123,6 +124,15 @@ def test_a_guest_that_is_on_stays_as_it_is() -> None:
     found = make_found(domains=(make_domain(),), anchors=(make_pod(),), skew=BEYOND)
 
     assert (_actions(found), _scheduled(found)) == ([], "Scheduled")
+
+
+def test_a_guest_that_is_on_there_is_told_nothing_of_a_changed_spec() -> None:
+    """Its agent would start it anew by what it has read, and may have read it otherwise than it is meant."""
+    larger = make_machine(cpu={"cores": 4})
+    found = make_found(larger, domains=(make_domain(),), anchors=(make_pod(),))
+
+    assert UpdateSpec in _actions(found)
+    assert UpdateSpec not in _actions(replace(found, skew=BEYOND))
 
 
 def test_the_place_of_a_guest_that_is_on_is_booked_anew_where_it_is() -> None:

@@ -25,10 +25,9 @@ from tests.support.machines import (
 from drover.api.domain import DomainDisk
 from drover.planning import disk, domainspec, pool, power, references, volume
 from drover.planning import domain as node
-from drover.planning import record as records
 from drover.planning.action import Abandon, CreateDomain, Delete
 from drover.planning.catalog import Catalog
-from drover.planning.domain_action import EnsurePool, GrowDisk, Launch, WriteRecord
+from drover.planning.domain_action import DropVolume, EnsurePool, Launch, ResizeDisk, WriteRecord
 from drover.planning.domainspec import Parts
 from drover.planning.resolve import Effective, resolve
 from drover.planning.view import VolumeView
@@ -262,7 +261,7 @@ def test_a_pool_that_several_see_is_counted_once(access: str, capacity: str) -> 
     ("live", "size", "grows"),
     [
         pytest.param("root web.root 1073741824", 2 * GIB, True, id="larger"),
-        pytest.param("root web.root 1073741824 SCSI", 2 * GIB, True, id="larger, with more words"),
+        pytest.param("root web.root 1073741824 dev=vda", 2 * GIB, True, id="larger, with more words"),
         pytest.param("root web.root", GIB, True, id="of its image's size"),
         pytest.param("root web.root 1073741824", GIB, False, id="as large"),
         pytest.param("root web.root 1073741824", None, False, id="of any size"),
@@ -275,20 +274,43 @@ def test_a_disk_in_flight_grows_when_it_is_to_be_larger(live: str, size: int | N
     before = node_side.make_record(live=record.live.model_copy(update={"disks": [live]}))
     order = node_side.make_order(disks=[node_side.DISK | {"sizeBytes": size}])
     steps = node.decide(order, node_side.make_seen(node_side.make_guest(record=before))).actions
-    assert [type(step) for step in steps] == ([GrowDisk, WriteRecord] if grows else [])
+    assert [type(step) for step in steps] == ([ResizeDisk, WriteRecord] if grows else [])
     if grows:
         written = steps[1].record  # type: ignore[union-attr]
         assert written.live is not None
         assert written.live.disks == [" ".join(["root", "web.root", str(size), *live.split()[3:]])]
 
 
-def test_other_disks_in_flight_stay_as_they_are() -> None:
-    spec = node_side.make_spec(disks=[node_side.DISK, node_side.DISK | {"name": "data", "volume": "d", "sizeBytes": 1}])
-    record = node_side.make_record(live=records.live_machine(spec))
-    larger = spec.disks[1].model_copy(update={"size_bytes": 2})
-    grown = records.grown(record, larger).live
-    assert grown is not None
-    assert grown.disks == ["root web.root 1073741824", "data d 2"]
+def test_nothing_is_plugged_in_while_another_node_may_have_it() -> None:
+    more = [node_side.DISK, node_side.DISK | {"name": "data", "volume": "d", "volumeUid": "v"}]
+    seen = node_side.make_seen(node_side.make_guest(), in_touch=False)
+    decision = node.decide(node_side.make_order(disks=more), seen)
+    assert (decision.actions, decision.state, decision.again) == ((), "Running", 5.0)
+
+
+@pytest.mark.parametrize(("in_touch", "drops"), [(True, 1), (False, 0)])
+def test_what_a_guest_wrote_is_dropped_only_while_no_other_node_may_have_it(*, in_touch: bool, drops: int) -> None:
+    passing = [node_side.DISK | {"hardware": {"ephemeral": "Enabled"}}]
+    seen = node_side.make_seen(node_side.make_guest("Off", "Shutdown"), in_touch=in_touch)
+    steps = node.decide(node_side.make_order(disks=passing), seen).actions
+    assert sum(isinstance(step, DropVolume) for step in steps) == drops
+
+
+def test_a_disk_that_is_plugged_in_is_copied_from_another_pool() -> None:
+    clone = {"volume": "template", "volumeUid": "t", "pool": "fast"}
+    more = [node_side.DISK, node_side.DISK | {"name": "data", "volume": "d", "volumeUid": "v", "clone": clone}]
+    steps = node.decide(node_side.make_order(disks=more), node_side.make_seen(node_side.make_guest())).actions
+    assert [each.pool for each in steps if isinstance(each, EnsurePool)] == ["default", "fast"]
+
+
+@pytest.mark.parametrize(
+    "more", [{"from": {"volume": "template"}}, {"reclaimPolicy": "Retain", "size": "1Gi"}, {"volume": "old"}]
+)
+def test_nothing_is_dropped_that_is_to_be_kept(more: dict[str, Any]) -> None:
+    disks = [{"name": "root", "ephemeral": "Enabled", **more}]
+    effective, catalog = _resolve(disks, template(), make_volume("old"))
+    told = references.accepted(effective, catalog)
+    assert (told.reason, "not allowed with ephemeral" in told.message) == ("InvalidSpec", True)
 
 
 def test_a_guest_is_not_started_while_another_node_may_have_it() -> None:

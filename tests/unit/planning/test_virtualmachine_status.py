@@ -255,14 +255,14 @@ def test_detached_volumes_are_listed() -> None:
 
 
 def test_a_difference_to_the_machine_in_flight_is_pending() -> None:
-    live = {"cores": 1, "memoryBytes": 512 << 20, "disks": ["old"], "interfaces": [], "kernel": ""}
+    live = {"cores": 1, "memoryBytes": 512 << 20, "disks": ["old web.old"], "interfaces": [], "kernel": ""}
     machine = make_machine(cpu={"cores": 2}, memory={"size": "1Gi"})
     found = make_found(machine, domains=(make_domain(status={"live": live}),), anchors=(make_pod(),))
-    pending = {each.path: (each.live, each.desired) for each in _status(found).pending_changes or []}
+    pending = {each.path: (each.live, each.desired, each.effect) for each in _status(found).pending_changes or []}
     assert pending == {
-        "spec.cpu.cores": ("1", "2"),
-        "spec.memory.size": ("512Mi", "1Gi"),
-        "spec.disks": ("old", "none"),
+        "spec.cpu.cores": ("1", "2", "Restart"),
+        "spec.memory.size": ("512Mi", "1Gi", "Restart"),
+        "spec.disks[old]": ("web.old", "none", "Live"),
     }
     assert _condition(found, "Synced")[:2] == ("False", "RestartRequired")
 

@@ -6,6 +6,9 @@
 #   write?disk=vdb&text=T           write a line to a disk: raw, 1 MiB from its start; to a file on the first disk
 #   read?disk=vdb                   read it back
 #   disks                           name and size in KiB of every disk
+#   disc?disk=sr0                   what hello.txt says on the disc in a drive; nothing when it is empty
+#   online                          use every processor that was plugged in, and count them
+#   show?path=P                     the first 4 KiB of a file below /proc or /sys
 #   deaf                            stop listening to the power button
 #   lookup?name=N                   ask the name server
 #   reach?host=H&port=P             ask a host by HTTP: "open" if it answers
@@ -50,5 +53,15 @@ case "$name" in
   posed) cat /tmp/posed 2>/dev/null ;;
   address) ip address show dev eth0 ;;
   lookup) nslookup "$(value name)" 2>&1 ;;
+  # Not left mounted: that locks the drive.
+  disc) mount -t iso9660 -o ro "/dev/$disk" /disc 2>/dev/null && { cat /disc/hello.txt; umount /disc; } ;;
+  online)
+    for core in /sys/devices/system/cpu/cpu[1-9]*/online; do [ -e "$core" ] && echo 1 >"$core"; done 2>/dev/null
+    grep -c ^processor /proc/cpuinfo
+    ;;
+  show)
+    path=$(value path)
+    case "$path" in *..*) ;; /proc/* | /sys/*) head -c 4096 "$path" 2>/dev/null || ls "$path" 2>/dev/null ;; esac
+    ;;
   disks) awk '$4 ~ /^[sv]d/ {print $4, $3}' /proc/partitions ;;
 esac

@@ -34,7 +34,7 @@ mount --bind "$directory/resolv.conf" /etc/resolv.conf
 # A private /run, empty after every boot: no D-Bus, no lock files and no sockets of the machine's own daemons.
 mount -t tmpfs -o mode=0755 run /run
 mkdir /run/lock
-for pair in run:/run/libvirt etc:/etc/libvirt lib:/var/lib/libvirt log:/var/log/libvirt cache:/var/cache/libvirt drover:/var/lib/drover; do
+for pair in run:/run/libvirt etc:/etc/libvirt lib:/var/lib/libvirt log:/var/log/libvirt cache:/var/cache/libvirt drover:/var/lib/drover localca:/var/lib/swtpm-localca; do
   mkdir -p -- "${pair#*:}"
   mount --bind "$directory/${pair%%:*}" "${pair#*:}"
 done

@@ -1,24 +1,36 @@
-"""How the guest boots: a kernel given to QEMU, or the boot loader of its first disk."""
+"""How the guest boots: its firmware, and a kernel given to QEMU or the boot loader of its first disk."""
 
 from collections.abc import Iterator
 
-from drover.errors import Unsupported
 from drover.state.guest import Blueprint, Kernel
-from drover.translation.xml import Element, element
-
-BOOT_LOADERS = frozenset({"x86_64"})
-"""Architectures whose machines start a boot loader without firmware of our choice."""
+from drover.translation.xml import Element, element, parse
 
 
 def system(guest: Blueprint) -> Iterator[Element]:
-    """Render the machine type and what it starts."""
+    """Render the machine type, its firmware and what it starts."""
     kind = element("type", "hvm", arch=guest.host.architecture, machine=guest.host.machine)
-    if guest.files.kernel is not None:
-        yield element("os", kind, *_direct(guest.files.kernel))
-    elif guest.host.architecture in BOOT_LOADERS:
-        yield element("os", kind)
+    kernel = _direct(guest.files.kernel) if guest.files.kernel is not None else ()
+    if not has_uefi(guest):
+        yield element("os", kind, *kernel)
     else:
-        raise Unsupported(f"on {guest.host.platform} a machine needs an image with a kernel", reason="KernelRequired")
+        yield element("os", kind, *_firmware(guest), *kernel, firmware="efi")
+
+
+def has_uefi(guest: Blueprint) -> bool:
+    """Tell whether it starts with UEFI: when asked to, and on arm64, which has nothing else, unless given a kernel."""
+    asked = guest.spec.machine.firmware
+    return asked == "UEFI" or (asked is None and guest.host.architecture == "aarch64" and guest.files.kernel is None)
+
+
+def _firmware(guest: Blueprint) -> Iterator[Element]:
+    """Have libvirt choose among the firmware of the host by what it must be able to do."""
+    secure = guest.spec.machine.secure_boot == "Enabled"
+    if guest.host.architecture == "x86_64":
+        enabled = "yes" if secure else "no"
+        switches = (element("feature", enabled=enabled, name=name) for name in ("enrolled-keys", "secure-boot"))
+        yield element("firmware", *switches)
+    if secure:
+        yield element("loader", secure="yes")
 
 
 def _direct(kernel: Kernel) -> Iterator[Element]:
@@ -27,3 +39,9 @@ def _direct(kernel: Kernel) -> Iterator[Element]:
         yield element("initrd", str(kernel.initrd))
     if kernel.arguments:
         yield element("cmdline", kernel.arguments)
+
+
+def has_variables(document: str) -> bool:
+    """Tell whether a guest keeps variables of its firmware in a file, as it may without its XML naming the file."""
+    system = parse(document).find("os")
+    return system is not None and (system.get("firmware") == "efi" or system.find("nvram") is not None)

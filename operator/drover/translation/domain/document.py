@@ -9,14 +9,17 @@ from drover.translation.domain.clock import clock
 from drover.translation.domain.console import console
 from drover.translation.domain.cpu import model, processors
 from drover.translation.domain.disks import disks
+from drover.translation.domain.graphics import audio, graphics
 from drover.translation.domain.identity import identity
 from drover.translation.domain.interfaces import interfaces
 from drover.translation.domain.lifecycle import lifecycle, panic
-from drover.translation.domain.memory import balloon, memory
+from drover.translation.domain.memory import backing, balloon, memory
 from drover.translation.domain.platform import buses, features, power_management
 from drover.translation.domain.quirks import quirks
 from drover.translation.domain.rng import rng
 from drover.translation.domain.seed import seed
+from drover.translation.domain.tpm import tpm
+from drover.translation.domain.watchdog import watchdog
 from drover.translation.xml import Element, element, render
 
 Section = Callable[[Blueprint], Iterator[Element]]
@@ -25,6 +28,7 @@ Section = Callable[[Blueprint], Iterator[Element]]
 SECTIONS: tuple[Section, ...] = (
     identity,
     memory,
+    backing,
     processors,
     system,
     features,
@@ -35,7 +39,21 @@ SECTIONS: tuple[Section, ...] = (
 )
 """What the guest is, in libvirt's order."""
 
-DEVICES: tuple[Section, ...] = (disks, seed, buses, interfaces, console, channel, balloon, rng, panic)
+DEVICES: tuple[Section, ...] = (
+    disks,
+    seed,
+    buses,
+    interfaces,
+    console,
+    channel,
+    tpm,
+    graphics,
+    audio,
+    watchdog,
+    balloon,
+    rng,
+    panic,
+)
 """What is plugged into it."""
 
 TYPES = {"KVM": "kvm", "TCG": "qemu"}

@@ -2,7 +2,8 @@
 
 from collections.abc import Iterator, Mapping
 
-from drover.api.virtualmachine import InterfaceModel, LinkState
+from drover.api.domain import DomainInterface
+from drover.api.interface import InterfaceModel, LinkState
 from drover.state.guest import Blueprint
 from drover.translation import network
 from drover.translation.xml import Element, attribute, element, parse, render
@@ -13,18 +14,31 @@ MODELS: Mapping[InterfaceModel, str] = {"VirtIO": "virtio", "E1000E": "e1000e", 
 def interfaces(guest: Blueprint) -> Iterator[Element]:
     """Render the interfaces in the spec's order; none boots from the network, so none carries a boot ROM."""
     for interface in guest.spec.interfaces:
-        yield element(
-            "interface",
-            element("mac", address=interface.mac),
-            element("source", network=network.name(interface.network)),
-            element("target", dev=network.tap(guest.spec.uuid, interface.name)),
-            element("model", type=MODELS[interface.model]),
-            *([element("mtu", size=interface.mtu)] if interface.mtu else []),
-            element("link", state=interface.link.lower()),
-            element("rom", enabled="no"),
-            element("alias", name=f"ua-net-{interface.name}"),
-            type="network",
-        )
+        yield rendered(guest.spec.uuid, interface)
+
+
+def rendered(uuid: str, interface: DomainInterface) -> Element:
+    """One interface of a guest."""
+    return element(
+        "interface",
+        element("mac", address=interface.mac),
+        element("source", network=network.name(interface.network)),
+        element("target", dev=network.tap(uuid, interface.name)),
+        element("model", type=MODELS[interface.model]),
+        *([element("mtu", size=interface.mtu)] if interface.mtu else []),
+        element("link", state=interface.link.lower()),
+        element("rom", enabled="no"),
+        element("alias", name=f"ua-net-{interface.name}"),
+        type="network",
+    )
+
+
+def plugged(document: str, name: str) -> Element | None:
+    """Find an interface of a guest in flight by its name."""
+    for found in parse(document).iterfind("devices/interface"):
+        if attribute(found, "alias", "name") == f"ua-net-{name}":
+            return found
+    return None
 
 
 def relinked(document: str, mac: str, state: LinkState) -> str | None:

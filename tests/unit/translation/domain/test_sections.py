@@ -4,26 +4,31 @@ from dataclasses import replace
 from pathlib import PurePosixPath
 
 import pytest
-from tests.support.blueprints import KERNEL, make_blueprint, make_host
+from tests.support.blueprints import KERNEL, make_blueprint, make_disk, make_host
 
-from drover.api.virtualmachine import LinkState
-from drover.errors import Unsupported
+from drover.api.domain import Artifact, DomainImage, DomainMedium
+from drover.api.hardware import DiskBounds
+from drover.api.interface import LinkState
 from drover.state.guest import Blueprint, Kernel
-from drover.translation.domain.boot import system
+from drover.translation.domain.boot import has_variables, system
 from drover.translation.domain.channel import channel
 from drover.translation.domain.clock import clock
 from drover.translation.domain.console import console
 from drover.translation.domain.cpu import model, processors
-from drover.translation.domain.disks import disks
+from drover.translation.domain.disks import bounds, disks, loaded, plugged
 from drover.translation.domain.document import Section
+from drover.translation.domain.graphics import audio, graphics
 from drover.translation.domain.identity import identity
 from drover.translation.domain.interfaces import interfaces, relinked
+from drover.translation.domain.interfaces import plugged as plugged_interface
 from drover.translation.domain.lifecycle import lifecycle, panic
-from drover.translation.domain.memory import balloon, memory
+from drover.translation.domain.memory import backing, balloon, memory
 from drover.translation.domain.platform import buses, features, power_management
 from drover.translation.domain.rng import rng
 from drover.translation.domain.seed import seed
-from drover.translation.xml import attribute, element, parse, text
+from drover.translation.domain.tpm import tpm
+from drover.translation.domain.watchdog import watchdog
+from drover.translation.xml import attribute, element, parse, render, text
 
 KVM = make_host(accelerator="KVM")
 ARM = make_host(architecture="aarch64", machine="virt-7.2", emulator="/usr/bin/qemu-system-aarch64")
@@ -141,11 +146,8 @@ def test_a_disk_is_found_by_its_name_inside_the_guest() -> None:
     assert texts(disks, make_blueprint(disks=("data",)), "disk/serial") == ["data"]
 
 
-def test_a_boot_loader_on_arm_is_not_offered() -> None:
-    with pytest.raises(Unsupported, match="arm64") as caught:
-        list(system(make_blueprint(host=ARM, kernel=None)))
-
-    assert caught.value.reason == "KernelRequired"
+def test_a_boot_loader_on_arm_is_found_by_uefi() -> None:
+    assert attributes(system, make_blueprint(host=ARM, kernel=None), "os@firmware") == ["efi"]
 
 
 def test_a_kernel_without_arguments_gets_no_empty_line() -> None:
@@ -193,3 +195,154 @@ def test_a_seed_is_the_last_disk_and_nobody_writes_to_it() -> None:
     ]
     assert texts(seed, told, "disk/serial") == ["cidata"]
     assert next(seed(told)).find("readonly") is not None
+
+
+# --- firmware, screens, watchdogs, TPMs -------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("section", "guest", "expected"),
+    [
+        pytest.param(system, make_blueprint(firmware="UEFI"), {"os@firmware": "efi"}, id="uefi"),
+        pytest.param(
+            system,
+            make_blueprint(firmware="UEFI", secure_boot="Enabled"),
+            {"os/loader@secure": "yes", "os/firmware/feature@enabled": "yes"},
+            id="secure-boot",
+        ),
+        pytest.param(system, make_blueprint(host=ARM), {"os@firmware": ""}, id="arm-with-a-kernel"),
+        pytest.param(features, make_blueprint(secure_boot="Enabled"), {"features/smm@state": "on"}, id="smm"),
+        pytest.param(tpm, make_blueprint(tpm="Enabled"), {"tpm@model": "tpm-crb"}, id="tpm"),
+        pytest.param(tpm, make_blueprint(tpm="Enabled", host=ARM), {"tpm@model": "tpm-tis"}, id="tpm-on-arm"),
+        pytest.param(watchdog, make_blueprint(watchdog="PowerOff"), {"watchdog@action": "poweroff"}, id="watchdog"),
+        pytest.param(
+            graphics,
+            make_blueprint(),
+            {"graphics@type": "vnc", "graphics/listen@type": "socket", "graphics@port": "", "video/model@type": "vga"},
+            id="screen",
+        ),
+        pytest.param(graphics, make_blueprint(host=ARM), {"video/model@type": "virtio"}, id="screen-on-arm"),
+        pytest.param(audio, make_blueprint(), {"audio@type": "none"}, id="no-sound"),
+        pytest.param(backing, make_blueprint(hugepages="2Mi"), {"memoryBacking/hugepages/page@size": "2048"}, id="2Mi"),
+        pytest.param(processors, make_blueprint(max_cores=4), {"vcpu@current": "1"}, id="cores-to-come"),
+        pytest.param(model, make_blueprint(max_cores=4), {"cpu/topology@cores": "4"}, id="sockets-for-them"),
+        pytest.param(model, make_blueprint(cpu_model="Nehalem"), {"cpu@mode": "custom"}, id="named-processor"),
+        pytest.param(model, make_blueprint(cpu_model="Maximum", host=KVM), {"cpu@mode": "maximum"}, id="all-of-it"),
+        pytest.param(
+            model,
+            make_blueprint(cpu_model="HostPassthrough", host=KVM),
+            {"cpu@mode": "host-passthrough"},
+            id="as-it-is",
+        ),
+    ],
+)
+def test_hardware_is_as_the_machine_says(section: Section, guest: Blueprint, expected: dict[str, str]) -> None:
+    assert attributes(section, guest, *expected) == list(expected.values())
+
+
+@pytest.mark.parametrize("section", [tpm, watchdog, backing])
+def test_what_nobody_asks_for_is_left_out(section: Section) -> None:
+    assert count(section, make_blueprint()) == 0
+
+
+@pytest.mark.parametrize("section", [graphics, audio])
+def test_a_headless_machine_has_no_screen(section: Section) -> None:
+    assert count(section, make_blueprint(graphics="Headless")) == 0
+
+
+def test_memory_above_its_size_is_left_to_the_balloon() -> None:
+    guest = make_blueprint(memory_bytes=1 << 28, max_memory_bytes=1 << 29)
+    assert texts(memory, guest, "memory", "currentMemory") == [str(1 << 29), str(1 << 28)]
+
+
+def test_a_board_has_slots_for_what_is_there_and_some_more() -> None:
+    drive = DomainMedium(name="cd", bus="SCSI")
+    few, more = make_blueprint(), make_blueprint(disks=("a",), media=(drive,), interfaces=("lan",), watchdog="Reset")
+    assert (count(buses, few), count(buses, more)) == (2 + 3 + 4, 3 + 3 + 4 + 4)
+
+
+# --- disks ------------------------------------------------------------------------------------------------------------
+
+DISC = DomainImage(image="shop/disc", source=Artifact(url="http://x/disc"))
+
+
+@pytest.mark.parametrize(
+    ("hardware", "expected"),
+    [
+        pytest.param({"bus": "SCSI"}, {"target@bus": "scsi", "target@dev": "sda", "address@unit": "0"}, id="scsi"),
+        pytest.param({"bus": "SATA"}, {"target@bus": "sata", "address@controller": "0"}, id="sata"),
+        pytest.param({"cache": "WriteThrough"}, {"driver@cache": "writethrough"}, id="cache"),
+        pytest.param({}, {"driver@cache": "", "target@bus": "virtio"}, id="plain"),
+    ],
+)
+def test_a_disk_is_plugged_in_as_it_says(hardware: dict[str, str], expected: dict[str, str]) -> None:
+    (disk,) = disks(make_blueprint(disks=(make_disk("root", **hardware),)))
+    assert [attribute(disk, *place.split("@")) for place in expected] == list(expected.values())
+
+
+def test_a_disk_is_bounded_read_only_and_numbered() -> None:
+    limits = {"iops": 10, "burstIops": 20, "burstSeconds": 5}
+    (disk,) = disks(make_blueprint(disks=(make_disk("root", readOnly="Enabled", serial="S1", limits=limits),)))
+    assert [text(disk, path) for path in ("serial", "iotune/total_iops_sec", "iotune/total_iops_sec_max")] == [
+        "S1",
+        "10",
+        "20",
+    ]
+    assert text(disk, "iotune/total_iops_sec_max_length") == "5"
+    assert disk.find("readonly") is not None
+
+
+def test_drives_follow_the_disks_and_may_be_empty() -> None:
+    media = (DomainMedium(name="cd", image=DISC), DomainMedium(name="empty", bus="SCSI", boot_order=1))
+    _, full, empty = disks(make_blueprint(kernel=None, disks=("root",), media=media))
+    assert [attribute(full, *place) for place in (("source", "file"), ("target", "bus"))] == ["/images/iso", "sata"]
+    assert [attribute(empty, *place) for place in (("source", "file"), ("boot", "order"))] == ["", "1"]
+
+
+def test_a_drive_on_arm_is_on_scsi() -> None:
+    (drive,) = disks(make_blueprint(host=ARM, media=(DomainMedium(name="cd"),)))
+    assert attribute(drive, "target", "bus") == "scsi"
+
+
+@pytest.mark.parametrize(
+    ("content", "expected"),
+    [(None, ""), (PurePosixPath("/images/other"), "/images/other"), (PurePosixPath("/images/iso"), None)],
+    ids=["ejected", "changed", "as it is"],
+)
+def test_what_is_in_a_drive_is_changed_only_if_it_differs(content: PurePosixPath | None, expected: str | None) -> None:
+    (full,) = disks(make_blueprint(media=(DomainMedium(name="cd", image=DISC),)))
+    document = f"<domain><devices>{render(full)}</devices></domain>"
+    drive = plugged(document, "cd")
+    assert drive is not None
+    changed = loaded(drive, content)
+    assert (
+        changed if changed is None else attribute(element("all", parse(changed)), "disk/source", "file")
+    ) == expected
+
+
+def test_a_device_that_is_not_there_is_not_found() -> None:
+    document = "<domain><devices><disk/><interface/></devices></domain>"
+    assert plugged(document, "cd") is None
+    assert plugged_interface(document, "lan") is None
+
+
+def test_an_interface_in_flight_is_found_by_its_name() -> None:
+    document = f"<domain><devices>{render(next(interfaces(make_blueprint(interfaces=('lan',)))))}</devices></domain>"
+    assert plugged_interface(document, "lan") is not None
+
+
+def test_bounds_that_are_lifted_are_told_as_none() -> None:
+    assert set(bounds(DiskBounds()).values()) == {0}
+
+
+@pytest.mark.parametrize(
+    ("document", "expected"),
+    [
+        ("<domain><os><nvram/></os></domain>", True),
+        ("<domain><os firmware='efi'/></domain>", True),
+        ("<domain><os/></domain>", False),
+        ("<domain/>", False),
+    ],
+)
+def test_variables_of_a_firmware_are_noticed(document: str, *, expected: bool) -> None:
+    assert has_variables(document) is expected

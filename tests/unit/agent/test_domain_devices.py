@@ -1,0 +1,120 @@
+"""The hardware of a guest in flight: changed as ordered, written down, and never beyond what the node has."""
+
+import asyncio
+from contextlib import suppress
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tests.support.domains import DISK, NIC, UID
+from tests.support.fake_host import FACTS, QEMU
+from tests.unit.agent.world import World
+
+from drover.errors import NotReady, Retryable
+
+DATA = {"name": "data", "volume": "web.data", "volumeUid": "vol-2", "pool": "default", "sizeBytes": 1 << 30}
+MORE = {"name": "more", "network": "default", "mac": "02:00:00:00:00:02", "ip": "10.20.0.11"}
+IMAGE = {"image": "shop/disc", "source": {"url": "http://web/disc"}}
+ROOMY = {"cores": 1, "maxCores": 4, "memoryBytes": 1 << 27, "maxMemoryBytes": 1 << 29}
+
+
+@pytest.fixture
+def world(tmp_path: Path) -> World:
+    return World(tmp_path)
+
+
+async def settle(world: World) -> None:
+    """Let the agent look until it has nothing to wait for."""
+    for _ in range(5):
+        with suppress(Retryable):
+            await world.reconcile()
+        for _ in range(10):
+            await asyncio.sleep(0)
+        world.pass_time(60.0)
+
+
+async def changed(world: World, before: dict[str, Any], after: dict[str, Any]) -> dict[str, Any]:
+    """Start a guest one way, order another, and give what was done to it."""
+    world.order(**before)
+    await settle(world)
+    world.order(**after)
+    await settle(world)
+    return world.host.plugged
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "expected"),
+    [
+        pytest.param({"machine": ROOMY}, {"machine": ROOMY | {"cores": 2}}, {"cores": 2}, id="cores"),
+        pytest.param({"machine": ROOMY}, {"machine": ROOMY | {"memoryBytes": 1 << 28}}, {"memory": 1 << 28}, id="ram"),
+        pytest.param({}, {"disks": [DISK, DATA]}, {"data": ("/pool/vol-2.qcow2", "vdb")}, id="a disk more"),
+        pytest.param({"disks": [DISK, DATA]}, {"disks": [DISK]}, {"data": None}, id="a disk less"),
+        pytest.param({}, {"disks": [DISK | {"sizeBytes": 2 << 30}]}, {"root": 2 << 30}, id="a larger disk"),
+        pytest.param({"media": [{"name": "cd"}]}, {"media": [{"name": "cd"}]}, {}, id="nothing"),
+        pytest.param({}, {"interfaces": [NIC, MORE]}, {"more": MORE["mac"]}, id="an interface more"),
+        pytest.param({"interfaces": [NIC, MORE]}, {"interfaces": [NIC]}, {"more": None}, id="an interface less"),
+    ],
+)
+async def test_a_guest_in_flight_gets_what_is_ordered(
+    world: World, before: dict[str, Any], after: dict[str, Any], expected: dict[str, Any]
+) -> None:
+    assert await changed(world, before, after) == expected
+    assert world.told.status.state == "Running"
+    assert world.host.boots == 1
+
+
+async def test_a_disc_is_fetched_and_put_into_its_drive(world: World) -> None:
+    plugged = await changed(world, {"media": [{"name": "cd"}]}, {"media": [{"name": "cd", "image": IMAGE}]})
+
+    assert world.fetched == ["http://web/disc"]
+    assert str(plugged["cd"]).startswith(str(world.folder))
+
+
+async def test_bounds_reach_the_disk(world: World) -> None:
+    plugged = await changed(world, {}, {"disks": [DISK | {"hardware": {"limits": {"iops": 9}}}]})
+
+    assert plugged["root limits"].iops == 9
+
+
+async def test_what_the_guest_holds_on_to_is_asked_for_again(world: World) -> None:
+    await changed(world, {"disks": [DISK, DATA]}, {"disks": [DISK, DATA]})
+    world.host.fails["plug data"] = NotReady("held", reason="Unplugging", delay=2.0)
+    world.order(disks=[DISK])
+    with pytest.raises(NotReady):
+        await world.reconcile()
+    await settle(world)
+
+    assert world.host.plugged == {"data": None}
+
+
+async def test_a_node_that_lacks_something_says_so_and_starts_when_it_has_it(world: World) -> None:
+    world.order(machine={"cores": 1, "memoryBytes": 1 << 27, "firmware": "UEFI"})
+    with pytest.raises(NotReady, match="no UEFI firmware for amd64"):
+        await world.reconcile()
+    assert "facts afresh" in world.host.calls
+
+    world.host.able = replace(FACTS, guests=(replace(QEMU, firmware=frozenset({"BIOS", "UEFI"})),))
+    await settle(world)
+    assert world.told.status.state == "Running"
+
+
+async def test_the_board_of_the_first_start_is_kept(world: World) -> None:
+    await changed(world, {}, {})
+    assert (world.told.status.machine_type, world.told.status.architecture) == ("pc-q35-7.2", "amd64")
+
+    newer = replace(QEMU, machine="pc-q35-9.9", machines=QEMU.machines | {"pc-q35-9.9"})
+    world.host.able = replace(FACTS, guests=(newer,))
+    world.host.befall(UID, "Off", "Shutdown")
+    await settle(world)
+    assert world.told.status.machine_type == "pc-q35-7.2"
+
+
+async def test_an_ephemeral_disk_is_new_after_a_stop(world: World) -> None:
+    disk = DISK | {"hardware": {"ephemeral": "Enabled"}}
+    await changed(world, {"disks": [disk]}, {"disks": [disk], "powerState": "Stopped"})
+    world.host.befall(UID, "Off", "Shutdown")
+    await settle(world)
+
+    assert world.host.files == {}
+    assert [fact.ready for fact in world.told.status.volumes or ()] == [False]
