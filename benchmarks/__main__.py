@@ -4,7 +4,7 @@ import asyncio
 import sys
 from pathlib import Path
 
-from benchmarks import addresses, anchor, fleet, images, life, memory, scale
+from benchmarks import addresses, anchor, boot, fleet, images, life, memory, scale
 from benchmarks.figures import Report
 
 ALL = {
@@ -15,6 +15,7 @@ ALL = {
     "fleet": fleet.measure,
     "addresses": addresses.measure,
     "images": images.measure,
+    "boot": boot.measure,
 }
 
 

@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from statistics import median
 
-ORDER = ("life", "memory", "anchor", "scale", "fleet", "addresses", "images")
+ORDER = ("life", "memory", "anchor", "scale", "fleet", "addresses", "images", "boot")
 """Benchmarks in the order in which the page shows them."""
 
 
