@@ -6,6 +6,7 @@ from functools import partial
 from pathlib import Path
 
 import pytest
+import yaml
 from tests.system.mischief import Behaviour, Mischief, belittle, raw_disk, served, slowly, stall, truncate, whole
 from tests.system.world import Machine, Object, Tenant, World, eventually, make_machine, make_object
 
@@ -129,3 +130,20 @@ def test_an_image_that_appears_later_is_fetched_then(tenant: Tenant, late: Path)
         30,
     )
     assert digest[0]["digest"].startswith("sha256:")
+
+
+def test_an_image_is_lent_to_namespaces_with_its_label(tenant: Tenant, world: World) -> None:
+    path = Path(__file__).resolve().parents[2] / "manifests" / "examples" / "image-shared.yaml"
+    image, borrower = yaml.safe_load_all(path.read_text(encoding="utf-8"))
+    library = Tenant(world, "library")
+    library.apply(image)
+    tenant.apply(borrower)
+    machine = tenant.machine("borrower")
+
+    eventually("NotAllowed", lambda: machine.condition("Accepted").get("reason") == "NotAllowed", 30)
+    world.kubectl("label", "namespace", tenant.namespace, "drover.example/images=allowed")
+    machine.ready()
+    assert machine.ask("/hostname") == "borrower\n"
+
+    machine.delete()
+    eventually("the image to be let go", lambda: library.try_kubectl("delete", "vmimage", "lent").returncode == 0)
