@@ -71,11 +71,11 @@ async def _by_hand(client: aiohttp.ClientSession, image: Path) -> float:
 
 
 def _words(image: Path, disk: Path) -> tuple[str | Path, ...]:
-    machine = ("qemu-system-x86_64", "-machine", "q35", "-accel", "tcg", "-cpu", "max", "-m", "96", "-nodefaults")
+    machine = ("qemu-system-x86_64", "-machine", "q35", "-accel", "tcg", "-cpu", "max", "-m", "96", "-nographic")
     boot = ("-kernel", image / "vmlinuz", "-initrd", image / "initrd.img", "-append", ARGUMENTS)
     devices = ("-drive", f"file={disk},if=virtio", "-device", "virtio-net-pci,netdev=net", "-device", "virtio-rng-pci")
     network = ("-netdev", f"user,id=net,hostfwd=tcp:127.0.0.1:{PORT}-:80")
-    return (*machine, *boot, *devices, *network, "-display", "none", "-serial", "stdio")
+    return (*machine, *boot, *devices, *network)
 
 
 async def _answers(client: aiohttp.ClientSession, host: str, port: int) -> float:
