@@ -182,8 +182,12 @@ def _kernel(work: Work) -> Kernel | None:
     kernel, images = work.order.spec.kernel, work.node.images
     if kernel is None:
         return None
-    initrd = PurePosixPath(images.path(kernel.initrd, disk=False)) if kernel.initrd else None
-    return Kernel(PurePosixPath(images.path(kernel.kernel, disk=False)), initrd, kernel.arguments)
+    file, *more = (
+        PurePosixPath(images.path(each, disk=False, image=kernel.image))
+        for each in (kernel.kernel, kernel.initrd)
+        if each is not None
+    )
+    return Kernel(file, more[0] if more else None, kernel.arguments)
 
 
 async def _restore(work: Work, action: does.Restore) -> None:

@@ -21,7 +21,8 @@ def path(work: Work, disk: DomainDisk) -> PurePosixPath:
 
 def content(work: Work, medium: DomainMedium) -> PurePosixPath | None:
     """Where the file is that a drive is to have in it."""
-    return PurePosixPath(work.node.images.path(medium.image.source, disk=False)) if medium.image else None
+    image = medium.image
+    return PurePosixPath(work.node.images.path(image.source, disk=False, image=image.image)) if image else None
 
 
 async def _set_cores(work: Work, action: does.SetCores) -> None:

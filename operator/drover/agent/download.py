@@ -51,6 +51,7 @@ def _order(wanted: Wanted, folder: Path, settings: AgentSettings) -> Order:
         directory=folder,
         kind=wanted.kind,
         checksum=wanted.artifact.checksum or "",
+        owner=wanted.owner,
         hosts=settings.image_hosts,
         plain_registries=[each for word in settings.image_plain_registries.split(",") if (each := word.strip())],
         maximum_bytes=settings.image_maximum_bytes,

@@ -16,7 +16,7 @@ import structlog
 
 from drover.agent.fetch.order import Result, Stage
 from drover.agent.stock import Stock
-from drover.agent.workers import Fetcher, Wanted
+from drover.agent.workers import Fetcher, Identity, Wanted
 from drover.api.domain import Artifact
 from drover.api.hypervisor import HeldImage
 from drover.errors import NotReady, OperatorError, Retryable
@@ -41,7 +41,6 @@ FIRST_SHOWN_SECONDS = 2.0
 """A fetch that is done by then is not told of."""
 ENDINGS = ("", ".qcow2", ".iso")
 """What is behind the digest in the name of a file."""
-Identity = tuple[str, str, bool]
 
 
 @dataclass(slots=True)
@@ -92,14 +91,14 @@ class Images:
         """Read what the cache holds."""
         self._stock.load()
 
-    def virtual_size(self, artifact: Artifact) -> int | None:
-        """Bytes that a guest sees of a disk in the cache, None when it is not there or does not say."""
-        held = self._stock.find(artifact, disk=True)
+    def virtual_size(self, artifact: Artifact, *, image: str) -> int | None:
+        """Bytes that a guest sees of an image's disk in the cache, None when it is not there or does not say."""
+        held = self._stock.find(artifact, disk=True, image=image)
         return held.virtual_size if held else None
 
-    def path(self, artifact: Artifact, *, disk: bool) -> Path:
-        """Path of a file; `NotReady` while the cache does not have it."""
-        held = self._stock.find(artifact, disk=disk)
+    def path(self, artifact: Artifact, *, disk: bool, image: str) -> Path:
+        """Path of an image's file; `NotReady` while the cache does not have it."""
+        held = self._stock.find(artifact, disk=disk, image=image)
         if held is None:
             raise NotReady(f"{artifact.url} is not fetched yet", reason="Fetching")
         return self._stock.folder / held.file
@@ -129,7 +128,7 @@ class Images:
 
     def want(self, key: Key, files: Iterable[Wanted]) -> None:
         """Have files fetched for a Domain; raises why they are not there yet, and wakes it when that changes."""
-        missing = [each for each in files if not self._stock.grants(each)]
+        missing = [each for each in files if self._stock.find(each.artifact, disk=each.disk, image=each.image) is None]
         self._leave(key, except_for={each.identity for each in missing})
         troubles = [trouble for each in missing if (trouble := self._await(key, each))]
         if troubles:

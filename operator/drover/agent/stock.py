@@ -88,15 +88,12 @@ class Stock:
                 if part.stat().st_mtime < oldest:
                     part.unlink()
 
-    def find(self, artifact: Artifact, *, disk: bool) -> Held | None:
-        """Find a file that has what the artifact asks for."""
-        return next(self._fitting(artifact, disk=disk), None)
-
-    def grants(self, wanted: Wanted) -> bool:
-        """Tell whether a file is there and may be given: what took a Secret is given to no other image for its name."""
-        return any(
-            not held.private or held.image == wanted.image for held in self._fitting(wanted.artifact, disk=wanted.disk)
-        )
+    def find(self, artifact: Artifact, *, disk: bool, image: str) -> Held | None:
+        """Find a file that has what an image's artifact asks for; what took a Secret is given to no other image."""
+        # By its URL alone nobody knows that a server gives everybody the same.
+        shared = artifact.checksum is not None or artifact.secret is None
+        fitting = self._fitting(artifact, disk=disk)
+        return next((held for held in fitting if held.image == image or (shared and not held.private)), None)
 
     def _fitting(self, artifact: Artifact, *, disk: bool) -> Iterator[Held]:
         for held in reversed(self._held):

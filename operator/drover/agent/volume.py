@@ -61,14 +61,15 @@ async def _is_used_elsewhere(node: Node, volume: VolumeView) -> bool:
 async def ensure(node: Node, order: DomainView, disk: DomainDisk) -> VolumeFile:
     """Have a disk's file as the Domain asks for it, for a guest that is off."""
     file = await node.host.volume(disk.pool, disk.volume_uid)
-    size = node.images.virtual_size(disk.image.source) if disk.image else None
+    image = disk.image
+    size = node.images.virtual_size(image.source, image=image.image) if image else None
     step = plan(disk, file, had_data=_had_data(node, order, disk), image_bytes=size)
     if isinstance(step, (Create, Copy, Grow)):
         _check_fits(node, disk, step.size_bytes)
     if isinstance(step, Grow):
         return await node.host.grow_volume(disk.pool, disk.volume_uid, step.size_bytes)
     if isinstance(step, Create):
-        path = node.images.path(disk.image.source, disk=True) if disk.image else None
+        path = node.images.path(image.source, disk=True, image=image.image) if image else None
         if path is not None and pools.is_shared(node, disk.pool):
             return await node.host.create_whole_volume(disk.pool, disk.volume_uid, step.size_bytes, path)
         return await node.host.create_volume(disk.pool, disk.volume_uid, step.size_bytes, path)

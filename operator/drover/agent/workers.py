@@ -16,6 +16,8 @@ from drover.agent.fetch.order import Kind, Result, Stage
 from drover.api.domain import Artifact
 from drover.state.resource import Key
 
+Identity = tuple[str, str, Kind, str]
+"""What a file is, where it comes from, and whose it is."""
 LINE_LIMIT = 64 * 1024
 KILL_SECONDS = 3.0
 """How long a child that was asked to end may take."""
@@ -42,9 +44,14 @@ class Wanted:
         return "Disk" if self.disk else "File"
 
     @property
-    def identity(self) -> tuple[str, str, bool]:
+    def owner(self) -> str:
+        """The image that alone is given the file, because it takes a Secret to fetch it; empty: it is anybody's."""
+        return self.image if self.artifact.secret else ""
+
+    @property
+    def identity(self) -> Identity:
         """What tells one fetch from another."""
-        return (self.artifact.url, self.artifact.checksum or "", self.disk)
+        return (self.artifact.url, self.artifact.checksum or "", self.kind, self.owner)
 
 
 Told = Callable[[Stage, int | None], None]

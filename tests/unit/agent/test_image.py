@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from drover.agent.fetch.order import Result
+from drover.agent.fetch.order import Order, Result
 from drover.agent.image import STALE_SECONDS, Images
 from drover.agent.stock import UNFINISHED_SECONDS, Stock
 from drover.agent.workers import Told, Wanted
@@ -95,12 +95,12 @@ async def test_a_file_is_fetched_once_for_all_who_want_it_and_wakes_them(
 
     images.want(A, [KERNEL])
     assert (download.asked, sorted(bell.rung, key=str)) == (["http://web/vmlinuz"], [A, B])
-    assert images.path(KERNEL.artifact, disk=False).read_bytes() == b"content"
+    assert images.path(KERNEL.artifact, disk=False, image=KERNEL.image).read_bytes() == b"content"
 
 
 async def test_a_file_that_is_not_there_has_no_path(images: Images) -> None:
     with pytest.raises(NotReady):
-        images.path(KERNEL.artifact, disk=False)
+        images.path(KERNEL.artifact, disk=False, image=KERNEL.image)
 
 
 async def test_a_failure_is_told_and_tried_again_later(
@@ -123,7 +123,7 @@ async def test_a_failure_is_told_and_tried_again_later(
 
 def there(images: Images, artifact: Artifact, *, disk: bool) -> bool:
     with suppress(NotReady):
-        return images.path(artifact, disk=disk).is_file()
+        return images.path(artifact, disk=disk, image="shop/any").is_file()
     return False
 
 
@@ -340,6 +340,41 @@ async def test_what_took_a_secret_is_given_to_no_other_image(images: Images, dow
     assert reason(images, B, public) == "Fetching"
     await bell.event.wait()
     assert download.asked == ["http://web/secret", "http://web/guessed"]
+
+
+async def test_who_wants_the_same_url_without_the_secret_waits_for_a_fetch_of_its_own(
+    images: Images, download: Download, bell: Bell
+) -> None:
+    private, guessed = (Artifact(url="http://web/secret", secret=each) for each in ("keys", None))
+    reason(images, A, Wanted("shop/private", private, disk=True))
+    reason(images, B, Wanted("rival/guess", guessed, disk=True))
+    download.go.set()
+    await asyncio.gather(*(attempt.task for attempt in images._attempts.values() if attempt.task))
+
+    assert download.asked == ["http://web/secret"] * 2
+    assert {(held.image, held.private) for held in images._stock} == {("shop/private", True), ("rival/guess", False)}
+
+
+async def test_of_two_files_from_one_url_each_image_is_given_its_own(
+    images: Images, download: Download, bell: Bell
+) -> None:
+    guessed, private = (Artifact(url="http://web/secret", secret=each) for each in (None, "keys"))
+    for name, artifact in (("rival/guess", guessed), ("shop/private", private)):
+        download.file = name.replace("/", "-")
+        await held(images, download, bell, Wanted(name, artifact, disk=True))
+        bell.event.clear()
+
+    found = (
+        images.path(artifact, disk=True, image=each).name
+        for artifact, each in ((guessed, "rival/guess"), (private, "shop/private"))
+    )
+    assert list(found) == ["rival-guess", "shop-private"]
+
+
+def test_two_who_fetch_from_one_url_do_not_write_to_one_file(tmp_path: Path) -> None:
+    orders = [Order("http://web/secret", tmp_path, "Disk", owner=each) for each in ("", "shop/private", "rival/guess")]
+
+    assert len({order.part for order in orders}) == 3
 
 
 OLD = 30 * 86400.0

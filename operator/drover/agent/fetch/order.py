@@ -60,6 +60,8 @@ class Order:
     kind: Kind
     checksum: str = ""
     """sha256:… or sha512:…, empty when any content will do."""
+    owner: str = ""
+    """Whose file it is, when it is not anybody's; empty: it is."""
     credentials: Mapping[str, str] = field(default_factory=dict)
     """What the Secret holds that the image names."""
     plain_registries: Sequence[str] = field(default_factory=list)
@@ -76,7 +78,7 @@ class Order:
     @property
     def part(self) -> Path:
         """Where the body goes until it is whole; the same for every try, so that a later one can go on."""
-        identity = f"{self.url} {self.checksum} {self.kind}"
+        identity = f"{self.url} {self.checksum} {self.kind} {self.owner}".rstrip()
         return self.directory / f"{PART}{hashlib.sha256(identity.encode()).hexdigest()[:32]}"
 
     def to_json(self) -> bytes:
