@@ -19,6 +19,8 @@ Groups = Mapping[str, SecurityGroupView]
 """The groups of one namespace by name."""
 LIVE_WORDS = 3
 """An interface in a record has more words than that: name, network, hardware address, addresses."""
+NO_GROUP = ""
+"""The name of no group: who is in it lets nothing in."""
 ALL = ("0.0.0.0/0", "::/0")
 """Anyone."""
 
@@ -50,10 +52,12 @@ def in_flight(ordered: Iterable[DomainInterface], live: LiveMachine | None) -> t
 def _as_started(words: Sequence[str], wanted: DomainInterface | None) -> DomainInterface:
     """Put together what a start gave an interface and what may change since; one that is to go keeps nothing open."""
     name, network, mac, ips, *_ = words
-    base = wanted or DomainInterface(name=name, network=network, mac=mac)
     by_colon = {":" in ip: ip for ip in ips.split(",") if ip != NO_ADDRESS}
     started = {"network": network, "mac": mac, "ip": by_colon.get(False, ""), "ipv6": by_colon.get(True, "")}
-    return base.model_copy(update=started)
+    if wanted is not None:
+        return wanted.model_copy(update=started)
+    going = DomainInterface(name=name, network=network, mac=mac)
+    return going.model_copy(update={**started, "security_groups": [NO_GROUP]})
 
 
 def _hosts(network: VirtualNetworkSpec, node: str) -> tuple[str, ...]:

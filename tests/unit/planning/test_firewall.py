@@ -124,7 +124,10 @@ def test_a_guest_in_flight_has_the_addresses_it_was_started_with_and_the_groups_
     assert (found.network, found.ip, found.ipv6, found.security_groups) == ("old", "10.9.0.9", "fd00::9", ["web"])
 
 
-def test_an_interface_that_is_to_go_stays_bound_until_it_is_gone() -> None:
-    live = LiveMachine(cores=1, memory_bytes=1, interfaces=[f"dmz old {MAC} -", "odd"])
+def test_an_interface_that_is_to_go_stays_bound_and_lets_nothing_in_until_it_is_gone() -> None:
+    live = LiveMachine(cores=1, memory_bytes=1, interfaces=[f"dmz old {MAC} 10.20.0.6", "odd"])
     (found,) = in_flight([_interface("web")], live)
-    assert (found.name, found.network, found.ip, found.security_groups) == ("dmz", "old", "", [])
+    filtered = port(found, _network(), _groups(make_group("web", rules=[{"name": "r"}])))
+
+    assert (found.name, found.network) == ("dmz", "old")
+    assert (filtered.addresses, filtered.bound, filtered.guarded, filtered.rules) == (("10.20.0.6",), True, True, ())
