@@ -70,8 +70,7 @@ def changes(
     """List the differences for the status; none while the machine is off or its spec cannot be resolved."""
     if present is None or spec is None:
         return []
-    # Another revision of the plugin comes only with a restart, and all that it changes with it.
-    later = spec.plugin is not None and spec.plugin.revision != present.plugin
+    later = _waits_for_restart(present, spec)
     return [
         PendingChange(
             path=each.path,
@@ -82,6 +81,11 @@ def changes(
         )
         for each in chain(differences(present, spec), _rotated(present, spec, secrets))
     ]
+
+
+def _waits_for_restart(present: LiveMachine, spec: DomainSpec) -> bool:
+    """Tell whether nothing is live: another plugin or none, or another revision, comes with all of it at a restart."""
+    return (spec.plugin.revision if spec.plugin else "") != present.plugin
 
 
 def synced(pending: list[PendingChange]) -> Finding:
@@ -101,7 +105,7 @@ def _worded(change: PendingChange) -> str:
 
 def first_live(present: LiveMachine | None, spec: DomainSpec) -> Difference | None:
     """Find the next difference that a node can do something about at once."""
-    if present is None:
+    if present is None or _waits_for_restart(present, spec):
         return None
     return next((each for each in differences(present, spec) if each.after is not None), None)
 

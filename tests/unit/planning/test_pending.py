@@ -199,11 +199,21 @@ def test_live_changes_are_told_apart_from_those_that_wait() -> None:
     assert "spec.firmware is none, UEFI after a restart" in pending.synced(both).message
 
 
-def test_what_another_revision_of_the_plugin_brings_waits_for_a_restart() -> None:
-    plugin = {"name": "library/nginx", "revision": "nginx-new"}
-    (disk, _) = pending.changes(live_machine(make_domain().spec), make_domain(disks=[DATA], plugin=plugin).spec)
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [pytest.param("old", "new", id="another"), pytest.param("old", None, id="none"), pytest.param(None, "new", id="a")],
+)
+def test_what_another_plugin_or_revision_of_it_brings_waits_for_a_restart(
+    before: str | None, after: str | None
+) -> None:
+    plugins = ({"name": "library/nginx", "revision": each} if each else None for each in (before, after))
+    present, spec = (
+        live_machine(make_domain(plugin=next(plugins)).spec),
+        make_domain(disks=[DATA], plugin=next(plugins)).spec,
+    )
 
-    assert disk.effect == "Restart"
+    assert [each.effect for each in pending.changes(present, spec)] == ["Restart", "Restart"]
+    assert pending.first_live(present, spec) is None
 
 
 def test_a_disk_that_an_earlier_release_plugged_in_grows_at_once() -> None:
