@@ -67,6 +67,7 @@ def may_fetch(domain: DomainView, image: ImageView | None, secret: str, catalog:
 
 def _users(domain: DomainView) -> Iterator[DomainImage | DomainKernel]:
     yield from (disk.image for disk in domain.spec.disks if disk.image)
+    yield from (medium.image for medium in domain.spec.media if medium.image)
     if domain.spec.kernel:
         yield domain.spec.kernel
 

@@ -99,3 +99,12 @@ def test_a_kernels_secret_is_for_machines_that_boot_it() -> None:
 
     found = [nodeapi.may_fetch(make_domain(kernel=each), image, "keys", catalog) for each in (kernel, None)]
     assert found == [True, False]
+
+
+def test_an_isos_secret_is_for_machines_with_it_in_a_drive() -> None:
+    image = make_image(type="ISO", **PRIVATE)
+    medium = {"name": "cd", "image": {"image": str(image.meta.key), "source": {"url": URL, "type": "ISO"}}}
+    catalog = make_catalog(images={str(image.meta.key): image})
+
+    found = [nodeapi.may_fetch(make_domain(media=each), image, "keys", catalog) for each in ([medium], [])]
+    assert found == [True, False]
