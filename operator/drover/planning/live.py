@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from drover.api.domain import DomainDisk, DomainInterface, DomainMedium, DomainSpec, LiveMachine
-from drover.api.hardware import DiskHardware, Machine
+from drover.api.hardware import DiskBus, DiskHardware, Machine
 from drover.planning import quantity, seed
 from drover.state import devices
 
@@ -12,6 +12,8 @@ NO_ADDRESS = "-"
 """Stands for the addresses of an interface that has none."""
 DEVICE = "dev"
 IMAGE = "image"
+DRIVE: DiskBus = "SATA"
+"""Stands for the bus of a drive that the node chooses."""
 BOUNDS: Mapping[str, str] = {
     "iops": "iops",
     "bytes_per_second": "bytes",
@@ -65,7 +67,9 @@ class LiveDisk:
 def machine(spec: DomainSpec) -> LiveMachine:
     """What a start gives to the machine."""
     kernel, wanted = spec.kernel, spec.machine
-    named = devices.names([disk.hardware.bus for disk in spec.disks])
+    # Which of the two buses for drives it is decides nothing of a drive's name.
+    buses = [disk.hardware.bus for disk in spec.disks] + [medium.bus or DRIVE for medium in spec.media]
+    named = devices.names(buses)
     plugs = sum(disk.hardware.bus == "VirtIO" for disk in spec.disks) + len(spec.interfaces)
     return LiveMachine(
         cores=wanted.cores,
@@ -74,8 +78,8 @@ def machine(spec: DomainSpec) -> LiveMachine:
         max_memory_bytes=wanted.max_memory_bytes,
         settings=settings(wanted),
         ports=plugs + devices.SPARE_PORTS,
-        disks=[disk_text(disk, device) for disk, device in zip(spec.disks, named, strict=True)],
-        media=[medium_text(medium) for medium in spec.media],
+        disks=[disk_text(disk, device) for disk, device in zip(spec.disks, named, strict=False)],
+        media=[medium_text(*pair) for pair in zip(spec.media, named[len(spec.disks) :], strict=True)],
         interfaces=[interface_text(each) for each in spec.interfaces],
         kernel=f"{kernel.image} {kernel.arguments}".strip() if kernel else "",
         seed=seed.digest(spec.seed),
@@ -105,9 +109,10 @@ def disk_text(disk: DomainDisk, device: str) -> str:
     return " ".join(word for word in (disk.name, disk.volume, size, *_words(_options(disk.hardware, device))) if word)
 
 
-def medium_text(medium: DomainMedium) -> str:
+def medium_text(medium: DomainMedium, device: str) -> str:
     """Write a drive down."""
     options = {
+        DEVICE: device,
         "bus": medium.bus or "",
         "serial": medium.serial,
         "order": _text(medium.boot_order),

@@ -197,7 +197,7 @@ def _removed(present: LiveMachine, has: LiveDisk) -> Difference:
 
 
 def _added(present: LiveMachine, disk: DomainDisk) -> Difference:
-    there, bus = live.disks(present).values(), disk.hardware.bus
+    there, bus = (*live.disks(present).values(), *live.media(present).values()), disk.hardware.bus
     (device,) = devices.names([bus], (each.device for each in there))
     text = live.disk_text(disk, device)
     shown = live.read_disk(text).shown
@@ -243,14 +243,15 @@ def _media(present: LiveMachine, spec: DomainSpec) -> Iterator[Difference]:
 
 
 def _drive(present: LiveMachine, has: LiveDisk | None, medium: DomainMedium | None) -> Iterator[Difference]:
-    gets = live.read_medium(live.medium_text(medium)) if medium else None
+    text = live.medium_text(medium, has.device if has else "") if medium else ""
+    gets = live.read_medium(text) if medium else None
     if has is None or medium is None or gets is None or has.fixed != gets.fixed:
         one = next(each for each in (has, gets) if each)
         pair = has.shown if has else "", gets.shown if gets else ""
         yield Difference(_path(one.name), *pair, reason="drives come and go only at a restart")
     elif has.options != gets.options:
         steps = ((FetchImages(),) if medium.image else ()) + (SetMedium(medium),)
-        after = {"media": live.replaced(present.media, medium.name, live.medium_text(medium))}
+        after = {"media": live.replaced(present.media, medium.name, text)}
         yield Difference(_path(has.name), has.shown, gets.shown, "Live", "", steps, present.model_copy(update=after))
 
 

@@ -41,8 +41,8 @@ def test_bounds_may_change_and_the_rest_may_not() -> None:
 
 def test_a_drive_is_told_in_words_and_read_back() -> None:
     image = {"image": "shop/disc", "source": {"url": "http://x/d"}}
-    told = live.medium_text(DomainMedium.model_validate({"name": "cd", "bus": "SATA", "image": image}))
-    assert told == "cd bus=SATA image=shop/disc"
+    told = live.medium_text(DomainMedium.model_validate({"name": "cd", "bus": "SATA", "image": image}), "sda")
+    assert told == "cd dev=sda bus=SATA image=shop/disc"
     assert live.read_medium("cd").shown == "empty"
     assert live.media(LiveMachine(cores=1, memory_bytes=1, media=[told]))["cd"].options["image"] == "shop/disc"
 

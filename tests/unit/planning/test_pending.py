@@ -6,8 +6,8 @@ import pytest
 from tests.support.machines import make_domain
 
 from drover.api.domain import DomainSpec, LiveMachine
-from drover.planning import pending
-from drover.planning.domain_action import ResizeDisk
+from drover.planning import live, pending
+from drover.planning.domain_action import AttachDisk, ResizeDisk
 from drover.planning.live import machine as live_machine
 from drover.planning.pending import Rotation
 
@@ -224,3 +224,14 @@ def test_a_disk_that_an_earlier_release_plugged_in_grows_at_once() -> None:
         ("Live", (ResizeDisk(grown.disks[0]),))
     ]
     assert list(pending.differences(present, make_domain(disks=[ROOT]).spec)) == []
+
+
+def test_a_disk_that_is_plugged_in_takes_no_name_of_a_drive() -> None:
+    scsi = [ROOT, DATA | {"hardware": {"bus": "SCSI"}}]
+    present = live_machine(make_domain(disks=scsi, media=[{"name": "cd"}]).spec)
+    added = {"name": "more", "volume": "web.more", "volumeUid": "m", "pool": "default", "hardware": {"bus": "SCSI"}}
+    after = make_domain(disks=[*scsi, added], media=[{"name": "cd"}]).spec
+
+    assert [each.device for each in live.media(present).values()] == ["sdb"]
+    (found,) = pending.differences(present, after)
+    assert found.steps[-1] == AttachDisk(after.disks[-1], "sdc")
