@@ -208,7 +208,8 @@ def _known(before: DomainSpec | None) -> dict[str, Artifact]:
 def _artifact(source: ImageSource, asked: str | None, image: ImageView, known: Mapping[str, Artifact]) -> Artifact:
     url, checksum = imagesource.address(source), imagesource.checksum(source, asked)
     if checksum is None and url in known:
-        return known[url]
-    recorded = {file.url: file.digest for file in image.status.files or []}
+        checksum = known[url].checksum
+    elif checksum is None:
+        checksum = {file.url: file.digest for file in image.status.files or []}.get(url)
     kind: Literal["ISO"] | None = "ISO" if image.spec.type == "ISO" else None
-    return Artifact(url=url, checksum=checksum or recorded.get(url), type=kind, secret=imagesource.secret(source))
+    return Artifact(url=url, checksum=checksum, type=kind, secret=imagesource.secret(source))

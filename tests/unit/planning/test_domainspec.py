@@ -117,6 +117,15 @@ def test_the_node_is_told_which_file_is_an_iso(kind: str, told: str | None) -> N
     assert source.source.type == told
 
 
+def test_an_image_that_is_made_anew_with_another_secret_is_fetched_with_that() -> None:
+    sources = ({"type": "HTTP", "http": {"url": URL, "headersSecretRef": {"name": each}}} for each in ("old", "new"))
+    before, after = (_catalog(make_image(source=each)) for each in sources)
+    (disk,) = _build(after, _build(before, disks=[DISK]), disks=[DISK]).disks
+
+    assert disk.image is not None
+    assert disk.image.source.secret == "new"
+
+
 def test_learning_an_images_digest_changes_no_domain() -> None:
     before = _build(_catalog(), disks=[DISK], kernel={"image": "tiny"})
     learned = make_image(status={"files": [{"url": URL, "digest": OTHER}]})
