@@ -1,9 +1,10 @@
 """What to do about a guest without a QEMU process: note why it is off, leave it off, wake it, or start it."""
 
+from collections.abc import Iterator
 from dataclasses import replace
 
 from drover.api.domain import DomainSpec, DomainState
-from drover.planning import laststop
+from drover.planning import laststop, live
 from drover.planning import record as records
 from drover.planning.domain_action import (
     CheckHost,
@@ -37,7 +38,7 @@ def begin(order: DomainView, seen: Seen, guest: Guest) -> Decision:
         return _hibernated(order, seen, guest)
     if records.is_confirmed(record) or record.stopping is not None or (record.live is not None and seen.launched):
         # Not on an old order: another node may have the volumes by now.
-        dropped = _dropped(spec) if _may_start(seen, record) else ()
+        dropped = tuple(_spent(spec, record)) if _may_start(seen, record) else ()
         return Decision("Stopped", "Ended", (note(guest, _ended(spec, seen, guest)), *dropped))
     if spec.power_state in {"Stopped", "Hibernated"}:
         rest = records.settled(record)
@@ -49,6 +50,12 @@ def begin(order: DomainView, seen: Seen, guest: Guest) -> Decision:
 def _dropped(spec: DomainSpec) -> tuple[DropVolume, ...]:
     """Disks of which nothing outlives a run."""
     return tuple(DropVolume(disk) for disk in spec.disks if disk.hardware.ephemeral == "Enabled")
+
+
+def _spent(spec: DomainSpec, record: Record) -> Iterator[DropVolume]:
+    """Those of them that the run which ended had so: what it was to keep is there until the next start drops it."""
+    had = live.disks(record.live) if record.live else {}
+    return (each for each in _dropped(spec) if each.disk.name in had and had[each.disk.name].is_ephemeral)
 
 
 def _ended(spec: DomainSpec, seen: Seen, guest: Guest) -> Record:

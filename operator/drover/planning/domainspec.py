@@ -24,7 +24,7 @@ from drover.planning.catalog import Catalog
 from drover.planning.hardware import EffectiveMedium
 from drover.planning.power import Wish
 from drover.planning.resolve import Effective, EffectiveDisk, EffectiveInterface
-from drover.planning.view import ImageView
+from drover.planning.view import ImageView, VolumeView
 from drover.state.resource import Meta
 
 ARGUMENTS = "console=ttyS0"
@@ -139,9 +139,18 @@ def _disk(disk: EffectiveDisk, parts: Parts, before: DomainSpec | None) -> Domai
         size_bytes=disk.size,
         image=_image(disk.image, parts, before) or _image_before(disk, before),
         clone=known.clone if known else _clone(disk, parts),
-        data=known.data if known else "Seen" if volume and volume.status.capacity is not None else "New",
+        data=_data(disk, volume, known),
         hardware=disk.hardware,
     )
+
+
+def _data(disk: EffectiveDisk, volume: VolumeView | None, known: DomainDisk | None) -> Literal["New", "Seen"]:
+    """Tell whether a disk must have data; what a Domain said once stands, unless they went at every stop."""
+    if disk.hardware.ephemeral == "Enabled":
+        return "New"
+    if known is not None and known.hardware.ephemeral == "Disabled":
+        return known.data
+    return "Seen" if volume and volume.status.capacity is not None else "New"
 
 
 def _clone(disk: EffectiveDisk, parts: Parts) -> DomainClone | None:

@@ -46,6 +46,11 @@ class LiveDisk:
         return self.options.get("bus", "VirtIO")
 
     @property
+    def is_ephemeral(self) -> bool:
+        """Whether nothing of it outlives the run."""
+        return self.options.get("ephemeral") == "Enabled"
+
+    @property
     def bounds(self) -> dict[str, str]:
         """What may change of how it is plugged in while the guest runs."""
         return {key: value for key, value in self.options.items() if key in BOUNDS.values()}

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from drover.api.domain import VolumeFact
+from drover.api.domain import DomainDisk, VolumeFact
 from drover.api.volume import StorageVolumeStatus
 from drover.planning import live, names, quantity
 from drover.planning.catalog import Catalog
@@ -170,17 +170,24 @@ def status(
     domain = next((each for each in domains if each.spec.node_name == node), None)
     fact = _fact(domain, volume) if domain else None
     found = [_accepted(around.beyond), _ready(volume, node, fact)]
-    named = [disk.pool for disk in (domain.spec.disks if domain else []) if disk.volume == volume.meta.key.name]
+    disks = [disk for disk in (domain.spec.disks if domain else []) if disk.volume == volume.meta.key.name]
+    kept = None if _is_dropped(fact, disks) else before
     return StorageVolumeStatus(
         observed_generation=volume.meta.generation,
         phase="Bound" if node else "Pending",
         node_name=node,
-        pool=before.pool or next(iter(named), None),
-        capacity=_size(fact.capacity_bytes if fact else None) or before.capacity,
-        allocated=_size(fact.allocated_bytes if fact else None) or before.allocated,
+        pool=before.pool or next((disk.pool for disk in disks), None),
+        capacity=_size(fact.capacity_bytes if fact else None) or (kept.capacity if kept else None),
+        allocated=_size(fact.allocated_bytes if fact else None) or (kept.allocated if kept else None),
         used_by=f"VirtualMachine/{domains[0].spec.virtual_machine.name}" if domains else None,
         conditions=stamp(found, before.conditions or [], now=now, generation=volume.meta.generation),
     )
+
+
+def _is_dropped(fact: VolumeFact | None, disks: Iterable[DomainDisk]) -> bool:
+    """Tell whether a volume's data was dropped as its machine asked: then it may be made anew, whatever comes next."""
+    gone = fact is not None and not fact.ready and fact.capacity_bytes is None
+    return gone and any(disk.hardware.ephemeral == "Enabled" for disk in disks)
 
 
 def forsaken(volume: VolumeView, domains: Sequence[DomainView], *, gone: bool = False) -> bool:

@@ -37,6 +37,7 @@ from drover.planning.domain_action import (
 )
 from drover.planning.domain_seen import ROOM_CHECK, Decision
 from drover.planning.domain_start import preparations
+from drover.planning.live import machine as live_machine
 from drover.state.guest import GuestReason, Record
 
 POWER = ("Running", "Paused", "Hibernated", "Stopped")
@@ -605,16 +606,32 @@ def test_a_guest_that_its_watchdog_paused_stays_so() -> None:
     assert (decision.state, decision.reason, decision.actions) == ("Paused", "Watchdog", ())
 
 
-def test_an_ephemeral_disk_is_dropped_at_the_end_and_before_the_start() -> None:
-    order = make_order(disks=[DISK | {"hardware": {"ephemeral": "Enabled"}}])
+EPHEMERAL: dict[str, Any] = DISK | {"hardware": {"ephemeral": "Enabled"}}
 
-    ended = decide(order, make_seen(make_guest("Off", "Shutdown")))
+
+def started_with(disk: dict[str, Any]) -> Record:
+    """Record of a guest in flight whose start gave it this disk."""
+    return make_record(live=live_machine(make_order(disks=[disk]).spec))
+
+
+def test_an_ephemeral_disk_is_dropped_at_the_end_and_before_the_start() -> None:
+    order = make_order(disks=[EPHEMERAL])
+
+    ended = decide(order, make_seen(make_guest("Off", "Shutdown", started_with(EPHEMERAL))))
     started = decide(order, make_seen(make_guest("Off", "Shutdown", make_off())))
 
     assert steps(ended) == ["WriteRecord", "DropVolume"]
     assert DropVolume(order.spec.disks[0]) in ended.actions
     assert steps(started)[:5] == ["TakeTurn", "CheckHost", "EnsurePool", "DropVolume", "EnsureVolume"]
     assert CheckHost() in started.actions
+
+
+def test_what_a_run_was_to_keep_is_not_dropped_at_its_end_though_the_next_one_is_to_keep_nothing() -> None:
+    kept = make_guest("Off", "Shutdown", started_with(DISK))
+    untold = make_guest("Off", "Shutdown", make_off(stopping=stopping()))
+
+    for guest in (kept, untold):
+        assert steps(decide(make_order(disks=[EPHEMERAL]), make_seen(guest))) == ["WriteRecord"]
 
 
 def test_what_is_in_a_drive_is_fetched_before_the_start() -> None:

@@ -126,6 +126,25 @@ def test_an_image_that_is_made_anew_with_another_secret_is_fetched_with_that() -
     assert disk.image.source.secret == "new"
 
 
+@pytest.mark.parametrize(
+    ("was", "is_", "capacity", "data"),
+    [
+        pytest.param("Disabled", "Disabled", "2Gi", "New", id="what was said once stands"),
+        pytest.param("Disabled", "Enabled", "2Gi", "New", id="nothing is kept from now on"),
+        pytest.param("Enabled", "Disabled", "2Gi", "Seen", id="what the run wrote is to be kept"),
+        pytest.param("Enabled", "Disabled", None, "New", id="it was dropped already"),
+    ],
+)
+def test_data_of_an_ephemeral_disk_may_be_made_anew(was: str, is_: str, capacity: str | None, data: str) -> None:
+    catalogs = [
+        _catalog(volumes={"web.root": make_volume(source=FROM_IMAGE, status={"capacity": each} if each else {})})
+        for each in (None, capacity)
+    ]
+    before = _build(catalogs[0], disks=[DISK | {"ephemeral": was}])
+
+    assert _build(catalogs[1], before, disks=[DISK | {"ephemeral": is_}]).disks[0].data == data
+
+
 def test_learning_an_images_digest_changes_no_domain() -> None:
     before = _build(_catalog(), disks=[DISK], kernel={"image": "tiny"})
     learned = make_image(status={"files": [{"url": URL, "digest": OTHER}]})

@@ -23,7 +23,7 @@ from tests.support.machines import (
 )
 
 from drover.api.domain import DomainDisk
-from drover.planning import disk, domainspec, pool, power, references, volume
+from drover.planning import disk, domainspec, live, pool, power, references, volume
 from drover.planning import domain as node
 from drover.planning.action import Abandon, CreateDomain, Delete
 from drover.planning.catalog import Catalog
@@ -291,8 +291,9 @@ def test_nothing_is_plugged_in_while_another_node_may_have_it() -> None:
 @pytest.mark.parametrize(("in_touch", "drops"), [(True, 1), (False, 0)])
 def test_what_a_guest_wrote_is_dropped_only_while_no_other_node_may_have_it(*, in_touch: bool, drops: int) -> None:
     passing = [node_side.DISK | {"hardware": {"ephemeral": "Enabled"}}]
-    seen = node_side.make_seen(node_side.make_guest("Off", "Shutdown"), in_touch=in_touch)
-    steps = node.decide(node_side.make_order(disks=passing), seen).actions
+    order = node_side.make_order(disks=passing)
+    ended = node_side.make_guest("Off", "Shutdown", node_side.make_record(live=live.machine(order.spec)))
+    steps = node.decide(order, node_side.make_seen(ended, in_touch=in_touch)).actions
     assert sum(isinstance(step, DropVolume) for step in steps) == drops
 
 

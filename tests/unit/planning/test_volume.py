@@ -220,6 +220,17 @@ def test_what_was_known_stays_known_when_nobody_uses_it() -> None:
     assert free.conditions == used.conditions
 
 
+@pytest.mark.parametrize(("ephemeral", "capacity"), [("Enabled", None), ("Disabled", "1Gi")])
+def test_data_that_were_dropped_as_asked_are_not_missed(ephemeral: str, capacity: str | None) -> None:
+    disk = {"name": "root", "volume": "web.root", "volumeUid": "uid-web.root", "pool": "default"}
+    facts = {"volumes": [{"name": "web.root", "ready": False}]}
+    domain = make_domain(None, facts, disks=[disk | {"hardware": {"ephemeral": ephemeral}}])
+    before = {"nodeName": "n1", "capacity": "1Gi", "allocated": "1Mi"}
+
+    found = status(make_volume(status=before), [domain], now=NOW)
+    assert (found.node_name, found.capacity) == ("n1", capacity)
+
+
 @pytest.mark.parametrize(
     ("before", "domains", "ready", "reason"),
     [
