@@ -114,7 +114,7 @@ class Firmware(Model):
     secure_boot: Switch | None = None
     """Enabled lets only signed boot loaders start; needs type UEFI; default Disabled. A change applies at the next start."""
     tpm: Switch | None = None
-    """Enabled gives the machine a TPM 2.0 whose content is kept until the machine is deleted; needs type UEFI; default Disabled. A change applies at the next start."""
+    """Enabled gives the machine a TPM 2.0 whose content stays on its node until the machine is deleted or moves to another; needs type UEFI; default Disabled. A change applies at the next start."""
 
 
 _MORE_BYTES = f"{_number('self.burstBytesPerSecond')}.compareTo({_number('self.bytesPerSecond')}) > 0"

@@ -16,7 +16,7 @@ from drover.hypervisor.states import observed
 from drover.planning import names
 from drover.state.guest import Blueprint, Guest, Record
 from drover.translation import record as records
-from drover.translation.domain.boot import has_variables
+from drover.translation.domain.boot import firmware, has_variables
 from drover.translation.domain.document import document
 from drover.translation.domain.interfaces import relinked
 
@@ -94,7 +94,17 @@ def define(connection: libvirt.virConnect, blueprint: Blueprint) -> None:
     other = found(connection.lookupByName, name)
     if other is not None and other.UUIDString() != uuid:
         raise NotReady(f"another guest of the node is called {name}: {other.UUIDString()}", reason="NameTaken")
-    connection.defineXML(document(blueprint))
+    text, known = document(blueprint), ours(connection, uuid)
+    if known is not None and known.isPersistent() and not (known.isActive() or known.hasManagedSaveImage()):
+        _drop_variables(known, text)
+    connection.defineXML(text)
+
+
+def _drop_variables(domain: libvirt.virDomain, wanted: str) -> None:
+    """Leave no variables to another firmware: those made without keys would have secure boot let everything start."""
+    present = domain.XMLDesc(libvirt.VIR_DOMAIN_XML_INACTIVE)
+    if has_variables(present) and firmware(present) != firmware(wanted):
+        domain.undefineFlags(libvirt.VIR_DOMAIN_UNDEFINE_NVRAM | libvirt.VIR_DOMAIN_UNDEFINE_KEEP_TPM)
 
 
 def start(connection: libvirt.virConnect, uuid: str, *, paused: bool) -> None:

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from drover.state.guest import Blueprint, Kernel
-from drover.translation.xml import Element, element, parse
+from drover.translation.xml import Element, attribute, element, parse
 
 
 def system(guest: Blueprint) -> Iterator[Element]:
@@ -45,3 +45,9 @@ def has_variables(document: str) -> bool:
     """Tell whether a guest keeps variables of its firmware in a file, as it may without its XML naming the file."""
     system = parse(document).find("os")
     return system is not None and (system.get("firmware") == "efi" or system.find("nvram") is not None)
+
+
+def firmware(document: str) -> tuple[str, str]:
+    """What variables are made for: the kind of firmware, and whether it is to start only what is signed."""
+    tree = parse(document)
+    return attribute(tree, "os", "firmware"), attribute(tree, "os/firmware/feature[@name='secure-boot']", "enabled")

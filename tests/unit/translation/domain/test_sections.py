@@ -10,13 +10,13 @@ from drover.api.domain import Artifact, DomainImage, DomainMedium
 from drover.api.hardware import DiskBounds
 from drover.api.interface import LinkState
 from drover.state.guest import Blueprint, Kernel
-from drover.translation.domain.boot import has_variables, system
+from drover.translation.domain.boot import firmware, has_variables, system
 from drover.translation.domain.channel import channel
 from drover.translation.domain.clock import clock
 from drover.translation.domain.console import console
 from drover.translation.domain.cpu import model, processors
 from drover.translation.domain.disks import bounds, disks, loaded, plugged
-from drover.translation.domain.document import Section
+from drover.translation.domain.document import Section, document
 from drover.translation.domain.graphics import audio, graphics
 from drover.translation.domain.identity import identity
 from drover.translation.domain.interfaces import interfaces, relinked
@@ -346,3 +346,10 @@ def test_bounds_that_are_lifted_are_told_as_none() -> None:
 )
 def test_variables_of_a_firmware_are_noticed(document: str, *, expected: bool) -> None:
     assert has_variables(document) is expected
+
+
+def test_variables_are_made_for_one_firmware() -> None:
+    kinds: tuple[dict[str, str], ...] = ({}, {"firmware": "UEFI"}, {"firmware": "UEFI", "secure_boot": "Enabled"})
+    found = [firmware(document(make_blueprint(**kind))) for kind in kinds]
+
+    assert found == [("", ""), ("efi", "no"), ("efi", "yes")]
