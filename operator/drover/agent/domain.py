@@ -20,6 +20,7 @@ from drover.planning.domain import decide
 from drover.planning.domain_action import TakeTurn, concern
 from drover.planning.domain_seen import Decision, Seen
 from drover.planning.domain_status import Facts, describe, is_ready, trouble, unseen
+from drover.planning.firewall import in_flight
 from drover.state.guest import Guest
 from drover.state.resource import Key
 
@@ -135,7 +136,9 @@ class Domains:
         if guest is None or probe is None or ended.decision.state != "Running":
             self._node.prober.forget(key)
             return
-        address = order.spec.interfaces[0].ip if order.spec.interfaces else ""
+        # As it was started: what is ordered since is its guest's from the next start on.
+        first = next(iter(in_flight(order.spec.interfaces, guest.record.live)), None)
+        address = (first.ip or first.ipv6) if first else ""
         run = f"{guest.record.boot_id} {guest.record.last_start}"
         self._node.prober.watch(Target(key, guest.uuid, address, run, probe), ended.seen.ran_for)
 

@@ -159,7 +159,7 @@ async def _serves(address: str, asked: HTTPGet) -> str:
     """Ask by a request of our own making: nothing but the first line of the answer is looked at."""
     reader, writer = await asyncio.open_connection(address, asked.port, limit=ANSWER_LIMIT)
     try:
-        host = f"{address}:{asked.port}"
+        host = f"[{address}]:{asked.port}" if ":" in address else f"{address}:{asked.port}"
         head = (
             f"GET {asked.path or '/'} HTTP/1.1\r\nHost: {host}\r\nUser-Agent: drover-probe\r\nConnection: close\r\n\r\n"
         )

@@ -471,6 +471,24 @@ async def test_a_probe_that_succeeds_is_told_with_the_time(world: World) -> None
     assert world.told.status.timeline.ready is not None  # type: ignore[union-attr]
 
 
+@pytest.mark.parametrize(
+    ("started", "ordered", "asked"),
+    [
+        pytest.param(NIC, NIC | {"ip": "10.20.0.99"}, "10.20.0.10", id="as it was started, whatever comes next"),
+        pytest.param(NIC | {"ip": "", "ipv6": "fd00::7"}, {}, "fd00::7", id="that has but one of IPv6"),
+    ],
+)
+async def test_a_guest_is_asked_at_its_address(
+    world: World, started: dict[str, Any], ordered: dict[str, Any], asked: str
+) -> None:
+    probe = {"httpGet": {"port": 80}}
+    await running(world, readinessProbe=probe, interfaces=[started])
+    world.order(readinessProbe=probe, interfaces=[started | ordered])
+    await world.reconcile()
+
+    assert world.node.prober._watched[KEY].target.address == asked
+
+
 async def test_a_machine_that_asks_for_a_network_that_is_not_there_says_so(world: World) -> None:
     world.order(interfaces=[{**NIC, "network": "other"}])
     for _ in range(2):
