@@ -268,13 +268,13 @@ VOLUMES = (
     EnsureVolume,
     WriteSeed,
     AttachDisk,
-    DetachDisk,
     ResizeDisk,
     LimitDisk,
     SetMedium,
     DropVolume,
 )
-NETWORK = (EnsureNetwork, WriteLease, SetInterfaces, AttachInterface, DetachInterface)
+NETWORK = (EnsureNetwork, WriteLease, SetInterfaces, AttachInterface)
+"""What a guest does not let go of is none of either: all that the machine needs is there."""
 
 
 def concern(action: DomainAction) -> str:

@@ -79,12 +79,18 @@ async def test_bounds_reach_the_disk(world: World) -> None:
 
 async def test_what_the_guest_holds_on_to_is_asked_for_again(world: World) -> None:
     await changed(world, {"disks": [DISK, DATA]}, {"disks": [DISK, DATA]})
-    world.host.fails["plug data"] = NotReady("held", reason="Unplugging", delay=2.0)
     world.order(disks=[DISK])
-    with pytest.raises(NotReady):
-        await world.reconcile()
-    await settle(world)
+    for _ in range(2):
+        world.host.fails["plug data"] = NotReady("held", reason="Unplugging", delay=2.0)
+        with pytest.raises(NotReady):
+            await world.reconcile()
+        world.pass_time(2)
+    assert [world.condition(each) for each in ("VolumesReady", "Running")] == [
+        ("True", "Ready"),
+        ("True", "Unplugging"),
+    ]
 
+    await settle(world)
     assert world.host.plugged == {"data": None}
 
 
