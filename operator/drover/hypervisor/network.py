@@ -71,6 +71,9 @@ def reserve(connection: libvirt.virConnect, network: str, directory: Path, zone:
     leases = Leases(network, directory)
     leases.prepare()
     leases.reserve(reservation, zone)
+    if reservation.silent:
+        # Nobody asks this server for it: of an overlay that is so of every machine on another node, however many.
+        return
     known = found(connection.networkLookupByName, translation.name(network))
     if known is not None and known.isActive():
         _give_back(known, lambda lease: lease["ipaddr"] == reservation.ip and lease["mac"] != reservation.mac)

@@ -3,6 +3,7 @@
 import os
 import socket
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -137,3 +138,11 @@ def test_a_lease_of_the_guest_itself_is_its_own(connection: Any, tmp_path: Path)
     connection.networks[NAME] = FakeNetwork("<network/>", active=True, leases=[own])
 
     network.reserve(connection, "shop", tmp_path / "shop", "shop.internal", RESERVATION)
+
+
+def test_for_a_name_alone_libvirt_is_not_asked(tmp_path: Path) -> None:
+    nobody: Any = None
+
+    network.reserve(nobody, "shop", tmp_path / "shop", "shop.internal", replace(RESERVATION, silent=True))
+
+    assert leases.Leases("shop", tmp_path / "shop").known() == (RESERVATION.mac,)
