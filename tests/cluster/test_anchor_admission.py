@@ -78,6 +78,16 @@ def test_no_pod_becomes_an_anchor_afterwards(space: World) -> None:
     space.kubectl("label", "pod", "later", "other=true", "-n", SPACE, TENANT)
 
 
+def test_nobody_else_rewrites_what_an_anchor_books(space: World) -> None:
+    account = f"--as=system:serviceaccount:{accounts.NAMESPACE}:{accounts.CONTROLLER}"
+    body = {"apiVersion": "v1", "kind": "Pod", **pod("booked")}
+    body["metadata"]["annotations"] = {"drover.dev/books": '{"cpu": "100m"}'}
+    space.kubectl("create", "-f", "-", account, given=json.dumps(body))
+    for note in ('drover.dev/books={"cpu":"64"}', "drover.dev/books-"):
+        done = space.try_kubectl("annotate", "pod", "booked", note, "--overwrite", "-n", SPACE, TENANT)
+        assert "only the controller says what an anchor pod books" in done.stderr
+
+
 def test_the_controller_deletes_no_pods_but_anchors(space: World) -> None:
     account = f"--as=system:serviceaccount:{accounts.NAMESPACE}:{accounts.CONTROLLER}"
     body = {"apiVersion": "v1", "kind": "Pod", **pod("kept", {})}
