@@ -64,6 +64,8 @@ class FakeHost:
     """What was changed of guests in flight."""
     listens: bool = False
     """Whether guests switch themselves off when they are asked to."""
+    copied: asyncio.Event | None = None
+    """When copies are whole; None: at once."""
 
     def __post_init__(self) -> None:
         self._listeners: list[Callable[[GuestEvent], None]] = []
@@ -270,6 +272,8 @@ class FakeHost:
 
     async def copy_volume(self, pool: str, uid: str, size_bytes: int, origin: tuple[str, str]) -> VolumeFile:
         self._call(f"copy_volume from {'/'.join(origin)}")
+        if self.copied is not None:
+            await self.copied.wait()
         size = max(size_bytes, self.files[origin].capacity_bytes)
         return self.files.setdefault((pool, uid), VolumeFile(f"/{pool}/{uid}", size, 1 << 20))
 

@@ -249,6 +249,8 @@ async def _hold(work: Work, _: does.HoldDomain) -> None:
 
 
 async def _release(work: Work, action: does.ReleaseDomain) -> None:
+    for disk in work.order.spec.disks:
+        work.node.chores.check_idle(disk.volume_uid)
     if not action.orphaned:
         for disk in work.order.spec.disks:
             await _check_bound(work, disk)

@@ -1,9 +1,10 @@
 """What everything in the agent shares: one of it a process."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
+from drover.agent.chores import Chores
 from drover.agent.gate import StartGate
 from drover.agent.image import Images
 from drover.agent.memory import Memory
@@ -53,3 +54,4 @@ class Node:
     """Tells whether the API server has heard of this node so lately that nobody takes it for lost."""
     changed: Callable[[], None]
     """Tells that the Hypervisor may have something new to report."""
+    chores: Chores = field(default_factory=Chores)

@@ -1,6 +1,10 @@
 """Volumes on this node: made when a machine first starts with them, deleted when nobody names them any more."""
 
+from collections.abc import Awaitable, Callable
+from functools import partial
+
 from drover.agent import pool as pools
+from drover.agent.chores import Chore
 from drover.agent.node import Node
 from drover.agent.orders import must_exist
 from drover.api.domain import DomainDisk, VolumeFact
@@ -46,8 +50,16 @@ async def _delete(node: Node, volume: VolumeView) -> None:
         raise NotReady(f"volume {volume.meta.key} is used on another node", reason="VolumeInUse", delay=LOOK_SECONDS)
     await pools.ensure(node, name)
     if volume.spec.wipe == "Enabled":
-        await node.host.wipe_volume(name, volume.meta.uid)
-    await node.host.delete_volume(name, volume.meta.uid)
+        chore = Chore(volume.meta.uid, "Wiping", f"volume {volume.meta.key} is being wiped")
+        await node.chores.do(chore, partial(_wipe, node, name, volume.meta.uid))
+    else:
+        await node.host.delete_volume(name, volume.meta.uid)
+
+
+async def _wipe(node: Node, pool: str, uid: str) -> None:
+    # Both in one: that it was wiped shows only in that it is gone.
+    await node.host.wipe_volume(pool, uid)
+    await node.host.delete_volume(pool, uid)
 
 
 async def _is_used_elsewhere(node: Node, volume: VolumeView) -> bool:
@@ -71,15 +83,23 @@ async def ensure(node: Node, order: DomainView, disk: DomainDisk) -> VolumeFile:
     if isinstance(step, Create):
         path = node.images.path(image.source, disk=True, image=image.image) if image else None
         if path is not None and pools.is_shared(node, disk.pool):
-            return await node.host.create_whole_volume(disk.pool, disk.volume_uid, step.size_bytes, path)
+            whole = partial(node.host.create_whole_volume, disk.pool, disk.volume_uid, step.size_bytes, path)
+            return await _copied(node, disk, whole)
         return await node.host.create_volume(disk.pool, disk.volume_uid, step.size_bytes, path)
     if isinstance(step, Copy):
         assert disk.clone is not None
-        return await node.host.copy_volume(
-            disk.pool, disk.volume_uid, step.size_bytes, (disk.clone.pool, disk.clone.volume_uid)
-        )
+        origin = disk.clone.pool, disk.clone.volume_uid
+        copy = partial(node.host.copy_volume, disk.pool, disk.volume_uid, step.size_bytes, origin)
+        return await _copied(node, disk, copy)
     assert file is not None
     return file
+
+
+async def _copied(node: Node, disk: DomainDisk, work: Callable[[], Awaitable[VolumeFile]]) -> VolumeFile:
+    if disk.hardware.ephemeral == "Enabled":
+        # The next try would begin with dropping what was made meanwhile.
+        return await work()
+    return await node.chores.do(Chore(disk.volume_uid, "Copying", f"disk {disk.name}: its data is being copied"), work)
 
 
 async def grow(node: Node, order: DomainView, disk: DomainDisk) -> VolumeFile:

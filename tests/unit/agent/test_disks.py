@@ -1,5 +1,6 @@
 """Disks of a guest: grown while it is on, copied from others, and never made anew."""
 
+import asyncio
 from pathlib import Path
 from typing import Any
 
@@ -84,6 +85,19 @@ async def test_a_file_that_went_while_its_disk_grew_is_told_as_lost(world: World
         await world.reconcile()
 
 
+async def copying(world: World) -> asyncio.Event:
+    """Begin a copy that takes long; set the event when it is whole."""
+    world.host.files["default", "vol-0"] = VolumeFile("/pool/vol-0", 1 << 30, 1 << 20)
+    world.host.copied, world.node.chores._patience = asyncio.Event(), 0.0
+    world.order(disks=[DISK | {"clone": CLONE}])
+    for _ in range(2):
+        with pytest.raises(NotReady, match="its data is being copied"):
+            await world.reconcile()
+        await asyncio.sleep(0)
+        world.pass_time(6)
+    return world.host.copied
+
+
 async def test_a_disk_is_copied_from_another_volume(world: World) -> None:
     world.host.files["default", "vol-0"] = VolumeFile("/pool/vol-0", 1 << 30, 1 << 20)
     world.order(disks=[DISK | {"clone": CLONE}])
@@ -92,6 +106,27 @@ async def test_a_disk_is_copied_from_another_volume(world: World) -> None:
 
     assert "copy_volume from default/vol-0" in world.host.calls
     assert world.told.status.state == "Running"
+
+
+async def test_a_copy_that_takes_long_keeps_no_worker_and_no_start_waiting(world: World) -> None:
+    await copying(world)
+
+    assert world.condition("VolumesReady") == ("False", "Copying")
+    assert world.host.calls.count("copy_volume from default/vol-0") == 1
+    assert all(world.node.gate.enter(Key("shop", name)) for name in "ab")
+
+
+async def test_a_node_is_not_left_while_a_copy_is_made_there(world: World) -> None:
+    whole = await copying(world)
+    world.delete(DOMAIN, KEY)
+    with pytest.raises(NotReady, match="being written"):
+        await world.reconcile()
+
+    whole.set()
+    await asyncio.sleep(0.01)
+    world.bind(capacity="1Gi")
+    await world.reconcile()
+    assert (DOMAIN, KEY) not in world.etcd.objects
 
 
 async def test_a_disk_that_other_nodes_see_needs_no_image_there(world: World) -> None:
