@@ -75,7 +75,7 @@ class FakeConnection:
     ],
 )
 def test_variables_go_with_the_firmware_that_made_them(
-    before: dict[str, Any], after: dict[str, Any], state: dict[str, bool], dropped: list[int]
+    before: dict[str, Any], after: dict[str, Any], state: dict[str, Any], dropped: list[int]
 ) -> None:
     connection: Any = FakeConnection(FakeDomain(document(make_blueprint(**before)), **state))
 
