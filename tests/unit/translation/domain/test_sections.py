@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from pathlib import PurePosixPath
+from typing import Any
 
 import pytest
 from tests.support.blueprints import KERNEL, make_blueprint, make_disk, make_host
@@ -349,7 +350,7 @@ def test_variables_of_a_firmware_are_noticed(document: str, *, expected: bool) -
 
 
 def test_variables_are_made_for_one_firmware() -> None:
-    kinds: tuple[dict[str, str], ...] = ({}, {"firmware": "UEFI"}, {"firmware": "UEFI", "secure_boot": "Enabled"})
+    kinds: tuple[dict[str, Any], ...] = ({}, {"firmware": "UEFI"}, {"firmware": "UEFI", "secure_boot": "Enabled"})
     found = [firmware(document(make_blueprint(**kind))) for kind in kinds]
 
     assert found == [("", ""), ("efi", "no"), ("efi", "yes")]
