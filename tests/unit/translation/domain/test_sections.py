@@ -78,6 +78,7 @@ def test_a_section_says(section: Section, guest: Blueprint, expected: dict[str, 
     ("section", "guest", "expected"),
     [
         pytest.param(model, make_blueprint(), {"cpu@mode": "maximum"}, id="emulated-processor"),
+        pytest.param(model, make_blueprint(host=ARM), {"cpu@mode": "custom"}, id="emulated-processor-of-arm64"),
         pytest.param(model, make_blueprint(host=KVM), {"cpu@mode": "host-model"}, id="host-processor"),
         pytest.param(model, make_blueprint(cores=3), {"cpu/topology@cores": "3"}, id="one-socket"),
         pytest.param(clock, make_blueprint(), {"clock@offset": "utc", "clock/timer@name": ""}, id="clock"),
