@@ -7,8 +7,8 @@ packages=(
   # the emulated hypervisor hosts
   libvirt-daemon-system libvirt-daemon libvirt-daemon-driver-qemu libvirt-clients
   qemu-system-x86 qemu-utils dnsmasq-base iproute2 iptables nftables ebtables util-linux
-  # guests with UEFI firmware and TPMs
-  ovmf swtpm swtpm-tools
+  # guests with UEFI firmware and TPMs, and of another architecture
+  ovmf swtpm swtpm-tools qemu-system-arm
   # nodes that run containers, and Drover's own image
   buildah mmdebstrap libseccomp-dev libc6-dev
   # the guest image

@@ -1,14 +1,19 @@
 """Hardware as the spec says, asked of the guest: disks, drives, firmware, and what changes while it runs."""
 
+import xml.etree.ElementTree as ET
 from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.system import arm
 from tests.system.world import BOOT, Machine, Tenant, World, eventually, make_kernel_image, make_machine
 
 EXAMPLES = Path(__file__).resolve().parents[2] / "manifests" / "examples"
 ROOT = {"name": "root", "size": "64Mi"}
 DATA = {"name": "data", "size": "32Mi"}
+SECURE_BOOT = "/sys/firmware/efi/efivars/SecureBoot-8be4df61-93ca-11d2-aa0d-00e098032b8c"
+VGA, E1000E, RTL8139 = "0x1234:0x1111", "0x8086:0x10d3", "0x10ec:0x8139"
+GREETING = "import socket, sys; s = socket.socket(socket.AF_UNIX); s.connect(sys.argv[1]); print(s.recv(12).decode())"
 
 
 def ask(machine: Machine, command: str, **query: str) -> str:
@@ -110,6 +115,7 @@ def test_cores_and_memory_change_while_the_guest_runs(tenant: Tenant) -> None:
     settle(machine, "more memory", lambda: total(machine) > before + 40)
 
     assert machine.boots() == 1
+    assert VGA not in ask(machine, "pci")
 
 
 def total(machine: Machine) -> int:
@@ -137,7 +143,7 @@ def test_uefi_and_a_tpm_are_there_and_go_with_the_machine(tenant: Tenant, world:
     machine = example(tenant, "firmware.yaml", "secure")
     node, name = machine.node, f"{tenant.namespace}.secure"
 
-    assert "fw_platform_size" in shows(machine, "/sys/firmware/efi")
+    assert shows(machine, SECURE_BOOT)[-1] == "\x01"
     assert shows(machine, "/sys/class/tpm/tpm0/tpm_version_major") == "2"
     variables = f"/var/lib/libvirt/qemu/nvram/{name}_VARS.fd"
     assert world.node(node, "ls", variables).strip() == variables
@@ -164,10 +170,68 @@ def test_what_a_node_lacks_is_named_and_heals(tenant: Tenant, spec: dict[str, An
     machine.ready()
 
 
-def test_a_screen_is_on_a_socket_and_may_be_left_out(tenant: Tenant) -> None:
-    machine = tenant.start()
-    assert "/vnc.sock" in machine.virsh("domdisplay", "--all") + machine.virsh("dumpxml")
-    assert "port=" not in next(line for line in machine.virsh("dumpxml").splitlines() if "<graphics" in line)
+def test_a_named_processor_is_had_and_one_that_the_node_lacks_is_said_to_be_impossible(tenant: Tenant) -> None:
+    machine = example(tenant, "processor.yaml", "named")
+    assert "Nehalem" in shows(machine, "/proc/cpuinfo")
+    assert shows(machine, "/sys/class/dmi/id/product_version") == machine.status["resolved"]["machineType"]
+    assert shows(machine, "/sys/class/misc/hw_random/rng_current") == "virtio_rng.0"
+
+    machine.patch(cpu={"model": "NoSuchProcessor"})
+    eventually("Impossible", lambda: machine.condition("Synced").get("reason") == "Impossible", 30)
+
+    (change,) = machine.status["pendingChanges"]
+    assert (change["path"], change["effect"]) == ("spec.cpu.model", "Impossible")
+    assert change["reason"] == "this node has no processor NoSuchProcessor"
+    assert machine.boots() == 1
+
+
+def test_a_guest_that_does_not_feed_its_watchdog_is_powered_off_and_started_again(tenant: Tenant) -> None:
+    machine = example(tenant, "watchdog.yaml", "watched")
+    assert ask(machine, "starve") == "starving"
+
+    eventually("a second boot", lambda: machine.ask("/boots") == "2\n", BOOT)
+
+    assert machine.status["lastStop"]["reason"] == "Watchdog"
+
+
+def test_a_screen_is_on_a_socket_of_its_node(tenant: Tenant, world: World) -> None:
+    machine = example(tenant, "graphics.yaml", "screen")
+    assert VGA in ask(machine, "pci")
+
+    (listen,) = ET.fromstring(machine.virsh("dumpxml")).findall("devices/graphics/listen")
+    assert listen.get("type") == "socket"
+    assert world.node(machine.node, "python3", "-c", GREETING, listen.get("socket", "")).strip() == "RFB 003.008"
+
+
+def test_a_guest_of_another_architecture_is_emulated_where_that_is_allowed(tenant: Tenant, world: World) -> None:
+    arm.provide(world.state / "images" / "tiny-arm64")
+    machine = example(tenant, "architecture.yaml", "foreign")
+
+    assert shows(machine, "/proc/sys/kernel/osrelease").endswith("-cloud-arm64")
+    assert machine.status["resolved"]["architecture"] == "arm64"
+
+
+def test_huge_pages_are_booked_with_the_scheduler(tenant: Tenant) -> None:
+    # Nodes here have none: whether a guest gets them is not seen, only that no other node will do.
+    tenant.apply(make_kernel_image())
+    tenant.kubectl("apply", "-f", str(EXAMPLES / "hugepages.yaml"))
+    machine = tenant.machine("large")
+    eventually("no place", lambda: "hugepages-2Mi" in machine.condition("Scheduled").get("message", ""), 30)
+
+    machine.patch(memory={"hugepages": None})
+    eventually("a place", lambda: machine.condition("Scheduled").get("status") == "True", 30)
+
+
+def test_interfaces_are_of_every_model_and_their_cables_are_plugged_in_live(tenant: Tenant) -> None:
+    machine = example(tenant, "interfaces.yaml", "cards")
+    assert {E1000E, RTL8139} <= set(ask(machine, "pci").split())
+    assert shows(machine, "/sys/class/net/eth1/carrier") == "0"
+
+    lan, *others, out = machine.object["spec"]["interfaces"]
+    machine.patch(interfaces=[lan, *others, out | {"link": "Up"}])
+    settle(machine, "a carrier", lambda: shows(machine, "/sys/class/net/eth1/carrier") == "1")
+
+    assert machine.boots() == 1
 
 
 def test_interfaces_come_and_go_while_the_guest_runs(tenant: Tenant) -> None:

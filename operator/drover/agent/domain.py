@@ -4,7 +4,7 @@ from dataclasses import dataclass, replace
 
 import structlog
 
-from drover.agent.domain_act import carry_out
+from drover.agent.domain_act import UNSUPPORTED_SECONDS, carry_out, lacks
 from drover.agent.domain_see import observe
 from drover.agent.node import Node
 from drover.agent.probe import Target
@@ -111,7 +111,8 @@ class Domains:
         if work.current:
             status = describe(work.order, ended.decision, facts)
             wait = await self._reporter.report(work.order, status, patience=_patience(ended))
-        return _after(ended, wait)
+        # Nobody tells when what the node lacks was installed.
+        return _after(ended, _sooner(UNSUPPORTED_SECONDS, None, wait) if facts.lacks else wait)
 
     async def _facts(self, work: Work, ended: Round) -> Facts:
         guest = ended.seen.guest
@@ -125,6 +126,7 @@ class Domains:
             trouble=trouble(ended.concern, ended.failed) if ended.failed else None,
             ready=self._node.prober.ready(work.order.meta.key),
             unready=self._node.prober.trouble(work.order.meta.key),
+            lacks=await lacks(work, guest.record) if guest is not None else {},
         )
         if guest is not None and is_ready(work.order, ended.decision, facts):
             return replace(facts, guest=await self._served(guest, ended.seen.ran_for))

@@ -19,7 +19,7 @@ from drover.errors import NotReady, Refused, Retryable, Unavailable
 from drover.metrics.agent import start_phase
 from drover.metrics.registry import wrote
 from drover.planning import domain_action as does
-from drover.planning import names, support
+from drover.planning import live, names, support
 from drover.planning import record as records
 from drover.planning.view import DomainView, view
 from drover.state.guest import Blueprint, Files, Kernel, Record
@@ -162,6 +162,19 @@ async def _check_host(work: Work, _: does.CheckHost) -> None:
         if not words:
             return
     raise NotReady(words, reason="Unsupported", delay=UNSUPPORTED_SECONDS)
+
+
+async def lacks(work: Work, record: Record) -> Mapping[str, str]:
+    """What the node lacks for a guest in flight that would be started otherwise now, by path in the machine's spec."""
+    spec, found = work.order.spec, dict[str, str]()
+    if record.live is None or record.live.settings == live.settings(spec.machine):
+        return found
+    for afresh in (False, True):
+        facts = await work.node.host.facts(afresh=afresh)
+        found = support.lacks(spec.machine, facts, record, direct=spec.kernel is not None)
+        if not found:
+            break
+    return found
 
 
 async def _blueprint(work: Work, record: Record) -> Blueprint:

@@ -295,6 +295,15 @@ class DomainTimeline(Model):
     """The guest was ready."""
 
 
+class Lack(Model):
+    """Something that the machine's spec asks for and its node does not have."""
+
+    path: Word
+    """Field of the machine's spec."""
+    message: Prose
+    """What the node lacks."""
+
+
 class DomainStatus(Model):
     """What the node's agent observed."""
 
@@ -312,6 +321,8 @@ class DomainStatus(Model):
     """VolumesReady NetworkReady Running GuestReady, as seen on the node."""
     live: LiveMachine | None = None
     """What the machine in flight was started with, and was given since; absent when it is off."""
+    lacking: Annotated[list[Lack], Field(max_length=8, json_schema_extra=keyed("path"))] | None = None
+    """What the node does not have of what the machine in flight would be started with now; absent when it is off."""
     machine_type: Word | None = None
     """Board that the guest was first started with on this node."""
     architecture: Word | None = None

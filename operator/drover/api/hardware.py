@@ -76,7 +76,7 @@ class CPU(Model):
     request: Annotated[Quantity, Field(json_schema_extra=between("cpu.request", "1m", "256"))] | None = None
     """CPU the scheduler books for the machine, such as 200m; default a tenth of a core for each of maxCores. Applies at the next start."""
     model: ProcessorModel | None = None
-    """What the guest sees: HostModel (default: like the host's, or all that QEMU can emulate), HostPassthrough (the host's own; needs KVM), Maximum, or a name that QEMU knows such as Skylake-Server. A change applies at the next start."""
+    """What the guest sees: HostModel (default: like the host's; emulated, all that QEMU can, on arm64 a Cortex-A57), HostPassthrough (the host's own; needs KVM), Maximum, or a name that QEMU knows such as Skylake-Server. A change applies at the next start."""
 
 
 class Memory(Model):

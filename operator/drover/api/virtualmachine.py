@@ -266,7 +266,7 @@ class PendingChange(Model):
     desired: Prose
     """What the spec asks for."""
     effect: Literal["Live", "Restart", "Impossible"]
-    """Live: at once, it is being done; Restart: at the next start; Impossible: never on this node."""
+    """Live: at once, it is being done; Restart: at the next start; Impossible: not on this node, which lacks what reason says."""
     reason: Prose = ""
     """Why not at once, for people."""
 

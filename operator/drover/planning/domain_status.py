@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from drover.api.domain import DomainStatus, VolumeFact
+from drover.api.domain import DomainStatus, Lack, VolumeFact
 from drover.errors import OperatorError
 from drover.planning.conditions import Finding, Status, find, stamp
 from drover.planning.domain_seen import Decision
@@ -41,6 +41,8 @@ class Facts:
     """What the readiness probe says of a running guest; None while it has not said anything, or there is none."""
     unready: str = ""
     """What made it say that the guest is not ready."""
+    lacks: Mapping[str, str] = field(default_factory=dict)
+    """What the node lacks for the next start of a guest in flight, by path in the machine's spec."""
 
 
 def trouble(concern: str, error: OperatorError) -> Trouble:
@@ -63,6 +65,7 @@ def describe(order: DomainView, decision: Decision, facts: Facts) -> DomainStatu
         since=before.since if before.state == state and before.since else now,
         conditions=stamp(findings, before.conditions or (), now=now, generation=order.meta.generation),
         live=record.live if record else None,
+        lacking=[Lack(path=path, message=words) for path, words in sorted(facts.lacks.items())] or None,
         machine_type=(record.machine_type if record else "") or before.machine_type,
         architecture=(record.architecture if record else "") or before.architecture,
         volumes=list(volumes.values()) or None,

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from itertools import chain
 from typing import Literal
 
-from drover.api.domain import DomainDisk, DomainMedium, DomainSpec, LiveMachine
+from drover.api.domain import DomainDisk, DomainMedium, DomainSpec, Lack, LiveMachine
 from drover.api.virtualmachine import PendingChange
 from drover.planning import live, quantity, seed
 from drover.planning.conditions import Finding
@@ -65,22 +65,31 @@ class Rotation:
 
 
 def changes(
-    present: LiveMachine | None, spec: DomainSpec | None, secrets: Rotation = Rotation()
+    present: LiveMachine | None,
+    spec: DomainSpec | None,
+    secrets: Rotation = Rotation(),
+    lacking: Sequence[Lack] = (),
 ) -> list[PendingChange]:
-    """List the differences for the status; none while the machine is off or its spec cannot be resolved."""
+    """List the differences for the status; none while the machine is off or its spec cannot be resolved.
+
+    `lacking`: what the machine's node does not have of what it would be started with now.
+    """
     if present is None or spec is None:
         return []
     later = _waits_for_restart(present, spec)
-    return [
-        PendingChange(
-            path=each.path,
-            live=each.present or "none",
-            desired=each.desired or "none",
-            effect="Restart" if later else each.effect,
-            reason=each.reason,
-        )
-        for each in chain(differences(present, spec), _rotated(present, spec, secrets))
-    ]
+    lacks = {each.path: each.message for each in lacking}
+    found = chain(differences(present, spec), _rotated(present, spec, secrets))
+    return [_pending(each, lacks.get(each.path, ""), later=later) for each in found]
+
+
+def _pending(change: Difference, lack: str, *, later: bool) -> PendingChange:
+    return PendingChange(
+        path=change.path,
+        live=change.present or "none",
+        desired=change.desired or "none",
+        effect="Impossible" if lack else "Restart" if later else change.effect,
+        reason=lack or change.reason,
+    )
 
 
 def _waits_for_restart(present: LiveMachine, spec: DomainSpec) -> bool:
@@ -94,11 +103,13 @@ def synced(pending: list[PendingChange]) -> Finding:
         return Finding("Synced", "True", "Synced")
     waiting = [change for change in pending if change.effect != "Live"]
     words = ", ".join(map(_worded, waiting or pending))
-    return Finding("Synced", "False", "RestartRequired" if waiting else "Changing", words)
+    impossible = any(change.effect == "Impossible" for change in waiting)
+    reason = "Impossible" if impossible else "RestartRequired" if waiting else "Changing"
+    return Finding("Synced", "False", reason, words)
 
 
 def _worded(change: PendingChange) -> str:
-    when = {"Live": "is being changed", "Restart": "after a restart", "Impossible": "never on this node"}[change.effect]
+    when = {"Live": "is being changed", "Restart": "after a restart", "Impossible": "not on this node"}[change.effect]
     why = f" ({change.reason})" if change.reason else ""
     return f"{change.path} is {change.live}, {change.desired} {when}{why}"
 

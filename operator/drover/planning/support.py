@@ -19,29 +19,56 @@ def missing(wanted: Machine, host: HostFacts, record: Record, *, direct: bool) -
     `direct`: its kernel is given to QEMU, so that no firmware has to find one.
     """
     found = _guest(wanted, host)
-    if found is None:
-        return f"this node has no QEMU for {wanted.architecture}"
-    if found.architecture != host.architecture and wanted.emulation != "Allowed":
-        return f"this node is {host.platform}: it runs {found.platform} only with emulation: Allowed"
-    needs_uefi = wanted.firmware == "UEFI" or (found.platform == "arm64" and not direct)
-    lacking = (*_firmware(wanted, found, needs_uefi=needs_uefi), *_lacking(wanted, found, host, record))
-    words = ", ".join(lacking)
+    if found is None or _is_barred(wanted, found, host):
+        return _foreign(wanted, found, host)
+    words = ", ".join(lack for _, lack in _lacking(wanted, found, host, record, direct=direct))
     return f"this node has no {words}" if words else ""
 
 
-def _lacking(wanted: Machine, found: GuestSupport, host: HostFacts, record: Record) -> Iterator[str]:
+def lacks(wanted: Machine, host: HostFacts, record: Record, *, direct: bool) -> dict[str, str]:
+    """Say the same of each field of the spec, by its path."""
+    found = _guest(wanted, host)
+    if found is None or _is_barred(wanted, found, host):
+        return {"spec.architecture": _foreign(wanted, found, host)}
+    said: dict[str, str] = {}
+    for path, lack in _lacking(wanted, found, host, record, direct=direct):
+        said[path] = f"{said[path]}, {lack}" if path in said else f"this node has no {lack}"
+    return said
+
+
+def _is_barred(wanted: Machine, found: GuestSupport, host: HostFacts) -> bool:
+    return found.architecture != host.architecture and wanted.emulation != "Allowed"
+
+
+def _foreign(wanted: Machine, found: GuestSupport | None, host: HostFacts) -> str:
+    if found is None:
+        return f"this node has no QEMU for {wanted.architecture}"
+    return f"this node is {host.platform}: it runs {found.platform} only with emulation: Allowed"
+
+
+def _lacking(
+    wanted: Machine, found: GuestSupport, host: HostFacts, record: Record, *, direct: bool
+) -> Iterator[tuple[str, str]]:
+    needs_uefi = wanted.firmware == "UEFI" or (found.platform == "arm64" and not direct)
     board = _board(wanted, found, record)
+    for lack in _firmware(wanted, found, needs_uefi=needs_uefi):
+        yield "spec.firmware", lack
     if board not in found.machines:
-        yield f"machine type {board}"
+        yield "spec.machineType", f"machine type {board}"
     if wanted.graphics not in found.graphics:
-        yield f"graphics {wanted.graphics}"
+        yield "spec.graphics", f"graphics {wanted.graphics}"
+    for lack in _processor(wanted, found, host):
+        yield "spec.cpu.model", lack
+    if wanted.hugepages and wanted.hugepages not in host.hugepages:
+        yield "spec.memory.hugepages", f"huge pages of {wanted.hugepages}"
+
+
+def _processor(wanted: Machine, found: GuestSupport, host: HostFacts) -> Iterator[str]:
     native = host.accelerator == "KVM" and found.architecture == host.architecture
     if wanted.cpu_model == "HostPassthrough" and not native:
         yield "hardware virtualisation, which cpu.model HostPassthrough needs"
     if wanted.cpu_model not in PLAIN | found.processors:
         yield f"processor {wanted.cpu_model}"
-    if wanted.hugepages and wanted.hugepages not in host.hugepages:
-        yield f"huge pages of {wanted.hugepages}"
 
 
 def _firmware(wanted: Machine, found: GuestSupport, *, needs_uefi: bool) -> Iterator[str]:

@@ -33,16 +33,17 @@ MODULES = (
     "virtio_ring", "virtio", "virtio_pci_modern_dev", "virtio_pci_legacy_dev", "virtio_pci",
     "failover", "net_failover", "virtio_net", "virtio_blk", "virtio_balloon", "virtio_console",
     "button", "evdev", "virtio-rng", "pvpanic", "pvpanic-mmio", "pvpanic-pci",
-    "scsi_common", "scsi_mod", "sd_mod", "cdrom", "sr_mod", "isofs", "virtio_scsi",
+    "scsi_common", "scsi_mod", "sd_mod", "cdrom", "sr_mod", "isofs", "virtio_scsi", "efivarfs",
 )  # fmt: skip
 APPLETS = (
-    "acpid", "arping", "awk", "blockdev", "cat", "dd", "echo", "getty", "grep", "head", "hostname", "httpd", "insmod",
-    "ip", "kill", "login", "ls", "mkdir", "mke2fs", "mount", "nc", "nslookup", "pidof", "ping", "poweroff", "printf",
-    "ps", "reboot", "rm", "sed", "setsid", "sh", "sleep", "stty", "sync", "tail", "tr", "udhcpc", "umount", "wc",
+    "acpid", "arping", "awk", "blockdev", "cat", "dd", "devmem", "echo", "getty", "grep", "head", "hostname", "httpd",
+    "insmod", "ip", "kill", "login", "ls", "mkdir", "mke2fs", "mount", "nc", "nslookup", "pidof", "ping", "poweroff",
+    "printf", "ps", "reboot", "rm", "sed", "setsid", "sh", "sleep", "stty", "sync", "tail", "tr", "udhcpc", "umount",
+    "wc",
 )  # fmt: skip
 COMMANDS = (
-    "address", "deaf", "disc", "disks", "fill", "index.cgi", "lookup", "online", "panic", "ping", "pose", "posed",
-    "poweroff", "reach", "read", "reboot", "show", "uptime", "write",
+    "address", "deaf", "disc", "disks", "fill", "index.cgi", "lookup", "online", "panic", "pci", "ping", "pose",
+    "posed", "poweroff", "reach", "read", "reboot", "show", "starve", "uptime", "write",
 )  # fmt: skip
 DIRECTORIES = (
     "bin", "dev", "disc", "disk", "etc", "etc/acpi", "etc/acpi/PWRF", "lib", "lib/modules", "proc", "root", "run",

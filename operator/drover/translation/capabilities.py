@@ -56,13 +56,14 @@ def supported(guest: GuestSupport, document: str) -> GuestSupport:
     """Add what libvirt's document on one kind of guest tells: firmware, TPM, screens, processors."""
     tree = parse(document)
     offered = frozenset(_values(tree, "devices/graphics/enum[@name='type']"))
-    named = tree.iterfind("cpu/mode[@name='custom']/model[@usable='yes']")
+    named = tree.iterfind("cpu/mode[@name='custom']/model")
     return replace(
         guest,
         firmware=frozenset(_firmware(tree, guest)),
         tpm="emulator" in _values(tree, "devices/tpm/enum[@name='backendModel']"),
         graphics=frozenset(kind for kind, name in SCREENS.items() if name in offered) | {"Headless"},
-        processors=frozenset(each.text or "" for each in named),
+        # Of processors of arm64 libvirt does not know whether QEMU can: that is seen at the start.
+        processors=frozenset(each.text or "" for each in named if each.get("usable") != "no"),
     )
 
 

@@ -105,6 +105,17 @@ async def test_a_node_that_lacks_something_says_so_and_starts_when_it_has_it(wor
     assert world.told.status.state == "Running"
 
 
+async def test_what_a_node_lacks_for_the_next_start_is_told_until_it_has_it(world: World) -> None:
+    await changed(world, {}, {"machine": {"cores": 1, "memoryBytes": 1 << 27, "graphics": "SPICE"}})
+    lacking = {each.path: each.message for each in world.told.status.lacking or ()}
+    assert lacking == {"spec.graphics": "this node has no graphics SPICE"}
+    assert (world.told.status.state, world.host.boots) == ("Running", 1)
+
+    world.host.able = replace(FACTS, guests=(replace(QEMU, graphics=frozenset({"VNC", "SPICE", "Headless"})),))
+    await settle(world)
+    assert world.told.status.lacking is None
+
+
 async def test_the_board_of_the_first_start_is_kept(world: World) -> None:
     await changed(world, {}, {})
     assert (world.told.status.machine_type, world.told.status.architecture) == ("pc-q35-7.2", "amd64")

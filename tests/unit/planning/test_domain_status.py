@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from tests.support.domains import BOOT, NOW, make_guest, make_off, make_order, make_record, make_seen
 
-from drover.api.domain import DomainStatus, DomainTimeline, VolumeFact
+from drover.api.domain import DomainStatus, DomainTimeline, Lack, VolumeFact
 from drover.errors import NotReady
 from drover.planning.domain import decide
 from drover.planning.domain_seen import Decision
@@ -112,6 +112,12 @@ def test_only_a_running_guest_can_be_ready() -> None:
     paused = Decision("Paused", "Requested")
 
     assert not is_ready(make_order(), paused, Facts(make_guest("Paused", "User"), BOOT, NOW))
+
+
+def test_what_the_node_lacks_is_told_by_field() -> None:
+    lacking = told(make_guest(), lacks={"spec.graphics": "this node has no graphics SPICE"}).lacking
+
+    assert lacking == [Lack(path="spec.graphics", message="this node has no graphics SPICE")]
 
 
 def test_what_cannot_be_known_is_unknown() -> None:

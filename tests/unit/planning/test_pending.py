@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from tests.support.machines import make_domain
 
-from drover.api.domain import DomainSpec, LiveMachine
+from drover.api.domain import DomainSpec, Lack, LiveMachine
 from drover.planning import live, pending
 from drover.planning.domain_action import AttachDisk, ResizeDisk
 from drover.planning.live import machine as live_machine
@@ -197,6 +197,19 @@ def test_live_changes_are_told_apart_from_those_that_wait() -> None:
     assert pending.synced(lively).reason == "Changing"
     assert pending.synced(both).reason == "RestartRequired"
     assert "spec.firmware is none, UEFI after a restart" in pending.synced(both).message
+
+
+def test_what_the_node_lacks_is_said_to_be_impossible() -> None:
+    lacks = [Lack(path="spec.cpu.model", message="this node has no processor Z80"), Lack(path="x", message="y")]
+    wanted = make_domain(machine=MACHINE | {"cpuModel": "Z80", "graphics": "SPICE"}).spec
+    told = pending.changes(live_machine(make_domain(machine=MACHINE).spec), wanted, lacking=lacks)
+
+    assert [(each.path, each.effect) for each in told] == [
+        ("spec.cpu.model", "Impossible"),
+        ("spec.graphics", "Restart"),
+    ]
+    assert pending.synced(told).reason == "Impossible"
+    assert "Z80 not on this node (this node has no processor Z80)" in pending.synced(told).message
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ import pytest
 from tests.support.blueprints import make_host, make_record
 
 from drover.api.hardware import Machine
-from drover.planning.support import fitted, missing
+from drover.planning.support import fitted, lacks, missing
 from drover.state.host import GuestSupport
 
 OWN = GuestSupport(
@@ -58,6 +58,30 @@ def test_what_is_missing_is_named(changes: dict[str, Any], words: str) -> None:
     found = missing(wanted(**changes), HOST, make_record(), direct=True)
     assert words in found
     assert bool(words) == bool(found)
+
+
+@pytest.mark.parametrize(
+    ("changes", "expected"),
+    [
+        pytest.param({}, {}, id="nothing"),
+        pytest.param({"cpuModel": "Z80"}, {"spec.cpu.model": "this node has no processor Z80"}, id="processor"),
+        pytest.param(
+            {"firmware": "UEFI", "secureBoot": "Enabled", "tpm": "Enabled", "graphics": "SPICE"},
+            {
+                "spec.firmware": "this node has no UEFI firmware with secure boot, TPM emulator (swtpm)",
+                "spec.graphics": "this node has no graphics SPICE",
+            },
+            id="several",
+        ),
+        pytest.param(
+            {"architecture": "arm64"},
+            {"spec.architecture": "this node is amd64: it runs arm64 only with emulation: Allowed"},
+            id="foreign",
+        ),
+    ],
+)
+def test_what_is_missing_is_named_by_field(changes: dict[str, Any], expected: dict[str, str]) -> None:
+    assert lacks(wanted(**changes), HOST, make_record(), direct=True) == expected
 
 
 @pytest.mark.parametrize(("direct", "words"), [(True, ""), (False, "no UEFI firmware for arm64")])

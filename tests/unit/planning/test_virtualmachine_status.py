@@ -267,6 +267,15 @@ def test_a_difference_to_the_machine_in_flight_is_pending() -> None:
     assert _condition(found, "Synced")[:2] == ("False", "RestartRequired")
 
 
+@pytest.mark.parametrize(("told_of", "expected"), [(1, "Impossible"), (0, "RestartRequired")])
+def test_what_the_node_lacks_counts_when_it_was_told_of_what_is_asked_for_now(told_of: int, expected: str) -> None:
+    live = {"cores": 1, "memoryBytes": 512 << 20, "disks": [], "interfaces": [], "kernel": ""}
+    lacking = [{"path": "spec.cpu.model", "message": "this node has no processor Z80"}]
+    domain = make_domain(status={"live": live, "lacking": lacking, "observedGeneration": told_of})
+    found = make_found(make_machine(cpu={"model": "Z80"}), domains=(domain,), anchors=(make_pod(),))
+    assert _condition(found, "Synced")[:2] == ("False", expected)
+
+
 @pytest.mark.parametrize(
     ("pod", "told", "before", "expected"),
     [

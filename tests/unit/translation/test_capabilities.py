@@ -54,7 +54,8 @@ def test_a_host_that_can_run_no_guest_is_refused(document: str, message: str) ->
 ABLE = """
 <domainCapabilities>
   <os><enum name='firmware'>{firmware}</enum><loader><enum name='secure'>{secure}</enum></loader></os>
-  <cpu><mode name='custom'><model usable='yes'>Nehalem</model><model usable='no'>EPYC</model></mode></cpu>
+  <cpu><mode name='custom'><model usable='yes'>Nehalem</model><model usable='no'>EPYC</model>
+    <model usable='unknown'>cortex-a57</model></mode></cpu>
   <devices>
     <graphics><enum name='type'><value>vnc</value></enum></graphics>
     <tpm><enum name='backendModel'>{tpm}</enum></tpm>
@@ -80,7 +81,7 @@ def test_what_guests_can_be_given_is_read(
     (guest,) = read(make_document(architecture, machine)).guests
     found = supported(guest, ABLE.format(firmware=able[0], secure=able[1], tpm=able[2]))
     assert (set(found.firmware), found.tpm, set(found.graphics)) == (firmware, tpm, {"VNC", "Headless"})
-    assert found.processors == {"Nehalem"}
+    assert found.processors == {"Nehalem", "cortex-a57"}
 
 
 @pytest.mark.parametrize(

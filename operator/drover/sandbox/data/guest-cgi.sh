@@ -9,6 +9,8 @@
 #   disc?disk=sr0                   what hello.txt says on the disc in a drive; nothing when it is empty
 #   online                          use every processor that was plugged in, and count them
 #   show?path=P                     the first 4 KiB of a file below /proc or /sys
+#   pci                             vendor and device of everything on the PCI bus
+#   starve                          start the watchdog and do not feed it: it bites within a second
 #   deaf                            stop listening to the power button
 #   lookup?name=N                   ask the name server
 #   reach?host=H&port=P             ask a host by HTTP: "open" if it answers
@@ -29,6 +31,19 @@ pose() {
   [ -n "$ip" ] && ip address delete "$ip/32" dev eth0
   echo "${came:-caught}" >/tmp/posed
 }
+pci() { for device in /sys/bus/pci/devices/*; do echo "$(cat "$device/vendor"):$(cat "$device/device") $device"; done; }
+starve() {
+  # Debian's cloud kernel has no driver for an i6300esb. Two stages of half a second each; every write is unlocked first.
+  device=$(pci | sed -n 's/^0x8086:0x25ab //p')
+  echo 1 >"$device/enable"
+  read -r base _ <"$device/resource"
+  for stage in 0 4; do
+    devmem $((base + 12)) 16 0x80
+    devmem $((base + 12)) 16 0x86
+    devmem $((base + stage)) 32 0x200
+  done
+  printf '\002' | dd of="$device/config" bs=1 seek=104 conv=notrunc 2>/dev/null
+}
 later() { (sleep 0.2; "$@") </dev/null >/dev/null 2>&1 & }
 down() { /etc/down; "$1" -f; }
 
@@ -46,6 +61,8 @@ case "$name" in
   fill) dd if=/dev/urandom of=/disk/fill bs=1M count="$(value mb)" conv=fsync 2>&1 | tail -n 1 ;;
   write) value text | dd of="$place" bs=512 seek="$skip" conv=notrunc,fsync 2>/dev/null && echo written ;;
   read) dd if="$place" bs=512 skip="$skip" count=1 2>/dev/null | tr -d '\0' | head -n 1 ;;
+  pci) pci ;;
+  starve) later starve; echo starving ;;
   deaf) kill "$(pidof acpid)" && echo deaf ;;
   reach) printf 'GET / HTTP/1.0\r\n\r\n' | nc -w 2 "$(value host)" "$(value port)" 2>/dev/null | grep -q HTTP && echo open || echo closed ;;
   ping) heard "$(value host)" && echo answer || echo silence ;;

@@ -14,6 +14,7 @@ say() {
 
 while read -r module; do insmod "/lib/modules/$module.ko" 2>/dev/null; done </lib/modules/order
 say modules loaded
+mount -t efivarfs efivarfs /sys/firmware/efi/efivars 2>/dev/null
 
 hostname tiny
 /etc/seed mount
@@ -34,4 +35,6 @@ acpid -d -c /etc/acpi </dev/null >/dev/null 2>&1 &
 /etc/seed run
 say ready
 
-while :; do setsid getty -L 115200 ttyS0 vt100 </dev/null; done
+# The serial line has another name on each architecture.
+line=$(sed 's/.* //' /sys/class/tty/console/active)
+while :; do setsid getty -L 115200 "$line" vt100 </dev/null; done

@@ -1,9 +1,14 @@
 """Processors."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from drover.state.guest import Blueprint
+from drover.state.host import Architecture
 from drover.translation.xml import Element, element, number
+
+EMULATED: Mapping[Architecture, str] = {"x86_64": "Maximum", "aarch64": "cortex-a57"}
+"""Processor of a guest that names none where it is emulated: on arm64 not all that QEMU can: its pointer authentication
+takes many times as long."""
 
 
 def processors(guest: Blueprint) -> Iterator[Element]:
@@ -14,14 +19,16 @@ def processors(guest: Blueprint) -> Iterator[Element]:
 
 
 def model(guest: Blueprint) -> Iterator[Element]:
-    """Render their kind: the host's own under KVM, else all that QEMU can emulate; in one socket."""
+    """Render their kind: the host's own under KVM, else what emulates well; in one socket."""
     topology = element("topology", sockets=1, dies=1, cores=_most(guest), threads=1)
-    named, native = guest.spec.machine.cpu_model, guest.host.accelerator == "KVM"
+    named = guest.spec.machine.cpu_model
+    if named == "HostModel" and guest.host.accelerator == "TCG":
+        named = EMULATED[guest.host.architecture]
     if named == "HostPassthrough":
         yield element("cpu", topology, mode="host-passthrough", check="none")
-    elif named == "HostModel" and native:
+    elif named == "HostModel":
         yield element("cpu", topology, mode="host-model", check="partial")
-    elif named in {"HostModel", "Maximum"}:
+    elif named == "Maximum":
         yield element("cpu", topology, mode="maximum", check="none")
     else:
         yield element(

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 from drover.state.devices import SPARE_PORTS
 from drover.state.guest import Blueprint
+from drover.translation.domain.boot import has_uefi
 from drover.translation.domain.disks import has_scsi
 from drover.translation.xml import Element, element
 
@@ -12,10 +13,11 @@ OWN_PORTS = 3
 
 
 def features(guest: Blueprint) -> Iterator[Element]:
-    """Render ACPI, by which a guest hears of a shutdown request, and the interrupt controller."""
+    """Render ACPI, by which a guest hears of a shutdown request and which arm64 has only with UEFI, and interrupts."""
     interrupts = element("apic") if guest.host.architecture == "x86_64" else element("gic")
     secure = [element("smm", state="on")] if guest.spec.machine.secure_boot == "Enabled" else []
-    yield element("features", element("acpi"), interrupts, *secure)
+    power = [element("acpi")] if guest.host.architecture == "x86_64" or has_uefi(guest) else []
+    yield element("features", *power, interrupts, *secure)
 
 
 def power_management(guest: Blueprint) -> Iterator[Element]:

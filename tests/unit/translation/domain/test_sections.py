@@ -79,6 +79,7 @@ def test_a_section_says(section: Section, guest: Blueprint, expected: dict[str, 
     ("section", "guest", "expected"),
     [
         pytest.param(model, make_blueprint(), {"cpu@mode": "maximum"}, id="emulated-processor"),
+        pytest.param(model, make_blueprint(host=ARM), {"cpu@mode": "custom"}, id="emulated-processor-of-arm64"),
         pytest.param(model, make_blueprint(host=KVM), {"cpu@mode": "host-model"}, id="host-processor"),
         pytest.param(model, make_blueprint(cores=3), {"cpu/topology@cores": "3"}, id="one-socket"),
         pytest.param(clock, make_blueprint(), {"clock@offset": "utc", "clock/timer@name": ""}, id="clock"),
@@ -130,11 +131,18 @@ def test_a_section_has_as_many_elements_as_there_are_things(section: Section, gu
     assert count(section, guest) == expected
 
 
-@pytest.mark.parametrize(("host", "controller"), [(make_host(), "apic"), (ARM, "gic")])
-def test_features_name_the_interrupt_controller_of_the_board(host: object, controller: str) -> None:
-    (found,) = features(make_blueprint(host=host))  # type: ignore[arg-type]
+@pytest.mark.parametrize(
+    ("guest", "expected"),
+    [
+        pytest.param(make_blueprint(), ["acpi", "apic"], id="amd64"),
+        pytest.param(make_blueprint(host=ARM, kernel=None), ["acpi", "gic"], id="arm64"),
+        pytest.param(make_blueprint(host=ARM), ["gic"], id="arm64-without-uefi"),
+    ],
+)
+def test_features_are_those_of_the_board(guest: Blueprint, expected: list[str]) -> None:
+    (found,) = features(guest)
 
-    assert [part.tag for part in found] == ["acpi", controller]
+    assert [part.tag for part in found] == expected
 
 
 def test_disks_keep_the_order_of_the_spec() -> None:
