@@ -100,8 +100,9 @@ def stale() -> list[Path]:
 
 def write() -> None:
     """Bring every stale file up to date."""
-    for texts in (from_models(), from_values(), from_chart()):
-        _write(texts)
+    for make in (from_models, from_values, from_chart):
+        # One after the other: the chart is rendered with the files that were written before.
+        _write(make())
     for path in found().keys() - wanted().keys():
         path.unlink()
 

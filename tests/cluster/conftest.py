@@ -9,6 +9,8 @@ import pytest
 from tests.system.world import World, eventually, make_object
 
 ROOT = Path(__file__).resolve().parents[2]
+OFFERED = "example.com/card"
+"""Resource of devices that the controller may count."""
 TESTED = Path(os.environ.get("DROVER_TEST_CLUSTER", ROOT / ".sandbox-cluster")).absolute()
 
 
@@ -22,6 +24,10 @@ def cluster_sandbox() -> Iterator[World]:
     world.sandbox("up", "--kubelet", "Kwok", "--no-drover", "--nodes", "0")
     world.kubectl("apply", "--server-side", "--force-conflicts", *_files("crds", "manifests/rbac.yaml"))
     world.kubectl("wait", "--for=condition=Established", "crd", "--all", "--timeout=60s")
+    # As the chart does for hostDevices.
+    offered = [{"op": "replace", "path": "/spec/variables/0/expression", "value": f"['{OFFERED}']"}]
+    policy = ("validatingadmissionpolicy", "drover-controller-node-status")
+    world.kubectl("patch", *policy, "--type=json", "-p", json.dumps(offered))
     _wait_for_policies(world)
     yield world
     if "DROVER_TEST_KEEP" not in os.environ:

@@ -12,6 +12,7 @@ import pytest
 import yaml
 from tests.cluster import caller
 from tests.cluster.caller import FORBIDDEN, OK
+from tests.cluster.conftest import OFFERED
 from tests.support import accounts
 from tests.system.world import World, eventually, make_object
 
@@ -328,7 +329,7 @@ def test_the_api_server_finds_nothing_wrong_in_the_expressions(nodes: World) -> 
 
     found = eventually("the policies to be checked", checked)
 
-    assert len(found) == 8
+    assert len(found) == 9
     assert {
         item["metadata"]["name"]: item["status"]["typeChecking"] for item in found if item["status"]["typeChecking"]
     } == {}
@@ -358,5 +359,40 @@ OF_NODES = [
 async def test_of_nodes_the_controller_changes_its_own_marks_alone(nodes: World, change: Body, expected: int) -> None:
     async with caller.calling(accounts.endpoint(nodes, accounts.CONTROLLER)) as controller:
         code, text = await controller.merge(NODE, Key("", MINE), change)
+
+        assert code == expected, text
+
+
+OF_STATUS = [
+    pytest.param({"status": {"capacity": {OFFERED: "2"}, "allocatable": {OFFERED: "2"}}}, OK, id="devices offered"),
+    pytest.param({"status": {"capacity": {OFFERED: None}, "allocatable": {OFFERED: None}}}, OK, id="no more of them"),
+    pytest.param({"metadata": {"annotations": {"drover.dev/devices": OFFERED}}}, OK, id="its annotation"),
+    pytest.param({"status": {"capacity": {"nvidia.com/gpu": "9"}}}, FORBIDDEN, id="devices not offered"),
+    pytest.param({"status": {"allocatable": {"example.com/old": "9"}}}, FORBIDDEN, id="more of what it counted once"),
+    pytest.param({"status": {"capacity": {"cpu": "900"}}}, FORBIDDEN, id="processors"),
+    pytest.param({"status": {"capacity": {"memory": None}}}, FORBIDDEN, id="no memory"),
+    pytest.param({"status": {"allocatable": {"example.com/theirs": None}}}, FORBIDDEN, id="what others count"),
+    pytest.param({"status": {"capacity": {"example.com/old": None}}}, OK, id="what it counted once"),
+    pytest.param({"status": {"conditions": [{"type": "Ready", "status": "False"}]}}, FORBIDDEN, id="a condition"),
+    pytest.param({"status": {"addresses": [{"type": "Hostname", "address": "x"}]}}, FORBIDDEN, id="an address"),
+    pytest.param({"status": {"nodeInfo": {"bootID": "another"}}}, FORBIDDEN, id="the boot"),
+    pytest.param({"metadata": {"annotations": {"drover.dev/fenced": "boot"}}}, FORBIDDEN, id="another annotation"),
+    pytest.param({"metadata": {"labels": {"drover.dev/hypervisor": "no"}}}, FORBIDDEN, id="a label"),
+]
+
+
+@pytest.mark.parametrize(("change", "expected"), OF_STATUS)
+async def test_of_a_nodes_status_the_controller_changes_what_is_offered_alone(
+    nodes: World, change: Body, expected: int
+) -> None:
+    has = {"cpu": "4", "memory": "8Gi", "example.com/old": "1", "example.com/theirs": "3"}
+    counted = json.dumps({"metadata": {"annotations": {"drover.dev/devices": "example.com/old memory"}}})
+    for words in (
+        ("--subresource=status", json.dumps({"status": {"capacity": has, "allocatable": has}})),
+        ("", counted),
+    ):
+        nodes.kubectl("patch", "node", MINE, "--type=merge", *filter(None, (words[0], "-p", words[1])))
+    async with caller.calling(accounts.endpoint(nodes, accounts.CONTROLLER)) as controller:
+        code, text = await controller.merge(NODE, Key("", MINE), change, "status")
 
         assert code == expected, text

@@ -44,6 +44,7 @@ WHOLE = vm(
         "metaData": "dsmode: local\n",
     },
     readinessProbe={"httpGet": {"port": 80, "path": "/ready"}, "periodSeconds": 1},
+    devices=[{"name": "gpu0", "resource": "nvidia.com/GA102"}, {"name": "gpu1", "resource": "nvidia.com/GA102"}],
     nodeSelector={"example.com/disktype": "ssd"},
     affinity={
         "nodeAffinity": {AFFINITY: {"nodeSelectorTerms": [{"matchExpressions": [{"key": "a", "operator": "Exists"}]}]}}
@@ -57,6 +58,14 @@ WHOLE = vm(
 def disk(**fields: Any) -> Body:
     """Write a machine with one disk, its root disk with other fields."""
     return vm(disks=[{name: value for name, value in (ROOT | fields).items() if value is not None}])
+
+
+GPU: Body = {"name": "gpu0", "resource": "nvidia.com/GA102"}
+
+
+def gpu(**fields: Any) -> Body:
+    """Write a machine with one device, with other fields."""
+    return vm(devices=[{name: value for name, value in (GPU | fields).items() if value is not None}])
 
 
 BUCKET: Body = {"type": "S3", "s3": {"endpoint": "https://s3.example", "bucket": "images", "key": "disk"}}
@@ -115,6 +124,26 @@ REFUSED = [
     pytest.param(vm(cpu={"cores": 0}), "spec.cpu.cores: Invalid value: 0|greater than or equal to 1", id="no-cores"),
     pytest.param(vm(cpu={"request": "0"}), 'spec.cpu.request: Invalid value: "0"|1m to 256', id="no-request"),
     pytest.param(vm(powerState="On"), 'spec.powerState: Unsupported value: "On"|"Stopped"', id="power-state"),
+    pytest.param(gpu(resource="GA102"), "spec.devices[0].resource|GA102", id="resource-of-nobody"),
+    pytest.param(
+        gpu(resource="node.kubernetes.io/x"), "spec.devices[0].resource|extended resource|not node.k", id="resource-own"
+    ),
+    pytest.param(gpu(resource="a..b/c"), "spec.devices[0].resource|extended resource|not a..b/c", id="resource-dots"),
+    pytest.param(gpu(resource="requests.a/b"), "extended resource such as nvidia.com/GA102", id="resource-request"),
+    pytest.param(gpu(name="GPU"), "spec.devices[0].name|not GPU", id="device-name"),
+    pytest.param(gpu(resource=None), "spec.devices[0].resource: Required value", id="device-of-nothing"),
+    pytest.param(vm(devices=[GPU, GPU]), "spec.devices[1]: Duplicate value", id="devices-alike"),
+    pytest.param(
+        vm(devices=[GPU], powerState="Hibernated"),
+        "spec.powerState|Hibernated is not allowed with devices",
+        id="asleep",
+    ),
+    pytest.param(
+        vm(devices=[GPU], memory={"size": "1Gi", "maxSize": "2Gi"}),
+        "spec.memory.maxSize|not allowed with devices",
+        id="device-balloon",
+    ),
+    pytest.param(plugin(template={"devices": [GPU]}), 'unknown field "spec.template.devices"', id="plugin-devices"),
     pytest.param(vm("a" * 53), f"metadata.name|at most 52 characters, not {'a' * 53}", id="long-name"),
     pytest.param(vm("a.b"), "metadata.name|must be a DNS label|not a.b", id="dotted-name"),
     pytest.param(disk(name="a" * 21), f"spec.disks[0].name|at most 20 characters|not {'a' * 21}", id="long-disk-name"),

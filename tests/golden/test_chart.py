@@ -44,6 +44,7 @@ def test_lint_finds_nothing_with_the_values_of_a_case(case: Path) -> None:
     assert done.returncode == 0, done.stdout + done.stderr
 
 
+OFFER = "hostDevices[0].selector"
 REFUSED = [
     pytest.param(["controller.replicas=0"], "replicas", id="no controller"),
     pytest.param(["controller.replicas=two"], "replicas", id="a word for a number"),
@@ -62,6 +63,10 @@ REFUSED = [
     pytest.param(["agent.capabilities={net raw}"], "capabilities", id="not a capability"),
     pytest.param(["agent.extraEnv.DROVER_NODE_NAME=n1"], "DROVER_NODE_NAME", id="what the chart sets"),
     pytest.param(["controller.extraEnv.path=x"], "'path' does not match", id="not a variable"),
+    pytest.param(["hostDevices[0].resource=a.b/c"], "selector", id="an offer of everything"),
+    pytest.param([f"{OFFER}.vendor=10DE", f"{OFFER}.product=2204"], "vendor", id="not a vendor"),
+    pytest.param(["hostDevices[0].resource=cpu"], "resource", id="a resource of Kubernetes"),
+    pytest.param(["hostDevices[0].resource=node.kubernetes.io/x"], "resource", id="a resource of the cluster's own"),
     pytest.param(["monitoring.runbooks=here"], "runbooks", id="not an address"),
     pytest.param(["agent.listen=Loopback", "monitoring.monitors=Enabled"], "monitors", id="metrics nobody can collect"),
     pytest.param(

@@ -202,6 +202,17 @@ class FakeCluster:
     async def label(self, kind: Kind, meta: Meta, labels: Mapping[str, str | None]) -> Body | None:
         return await self._merge(kind, meta, "labels", labels)
 
+    async def count(
+        self, kind: Kind, meta: Meta, counts: Mapping[str, str | None], annotations: Mapping[str, str | None]
+    ) -> Body | None:
+        found = self._same(kind, meta)
+        if found is not None:
+            for part in ("capacity", "allocatable"):
+                merged = {**found.setdefault("status", {}).get(part, {}), **counts}
+                found["status"][part] = {name: count for name, count in merged.items() if count is not None}
+            self.etcd.put(kind, meta.key, found)
+        return await self._merge(kind, meta, "annotations", annotations)
+
     async def _merge(self, kind: Kind, meta: Meta, part: str, pairs: Mapping[str, str | None]) -> Body | None:
         await self._begin()
         found = self._same(kind, meta)

@@ -22,6 +22,7 @@ from drover.state.host import (
     Reservation,
     VolumeFile,
 )
+from drover.state.hostdevice import Claim
 
 QEMU = GuestSupport(
     "x86_64",
@@ -62,12 +63,15 @@ class FakeHost:
     """What the host can do."""
     plugged: dict[str, Any] = field(default_factory=dict)
     """What was changed of guests in flight."""
+    claims: tuple[Claim, ...] = ()
+    """Devices of the node that strangers' guests have; of ours their definitions tell."""
     listens: bool = False
     """Whether guests switch themselves off when they are asked to."""
     copied: asyncio.Event | None = None
     """When copies are whole; None: at once."""
 
     def __post_init__(self) -> None:
+        self.given: dict[str, tuple[tuple[str, str], ...]] = {}
         self._listeners: list[Callable[[GuestEvent], None]] = []
         self._watchers: list[Callable[[bool], None]] = []
 
@@ -115,6 +119,13 @@ class FakeHost:
         self._call("facts" if not afresh else "facts afresh")
         return self.able
 
+    async def device_claims(self) -> tuple[Claim, ...]:
+        self._call("device_claims")
+        return (
+            *self.claims,
+            *(_claim(guest, self.given[uuid]) for uuid, guest in self.found.items() if uuid in self.given),
+        )
+
     async def guests(self) -> tuple[Guest, ...]:
         self._call("guests")
         return tuple(self.found.values())
@@ -129,6 +140,7 @@ class FakeHost:
         name = f"{blueprint.namespace}.{record.machine}"
         blank = Guest(uuid, name, "Off", "Unknown", persistent=True, has_managed_save=False, record=record)
         self.found[uuid] = replace(self.found.get(uuid, blank), record=record, persistent=True)
+        self.given[uuid] = tuple((address, name) for name, members in blueprint.devices for address in members)
 
     async def start(self, uuid: str, *, paused: bool = False) -> None:
         self._call("start")
@@ -304,3 +316,8 @@ class FakeHost:
 
     async def reservations(self, network: str) -> tuple[str, ...]:
         return tuple(mac for name, mac in self.leases if name == network)
+
+
+def _claim(guest: Guest, devices: tuple[tuple[str, str], ...]) -> Claim:
+    owner = f"{guest.record.namespace}/{guest.record.machine}"
+    return Claim(guest.uuid, owner, ours=True, holds=guest.active or guest.record.live is not None, devices=devices)

@@ -14,6 +14,7 @@ from drover.agent.domain import UNSEEN_SECONDS
 from drover.agent.download import make_fetcher
 from drover.agent.gate import StartGate
 from drover.agent.heartbeat import announce, make_heartbeat
+from drover.agent.hostdevice import HostDevices
 from drover.agent.hypervisor import Hypervisors, News
 from drover.agent.image import Images
 from drover.agent.lastview import LastView
@@ -123,6 +124,7 @@ def make_node(
         shared=SharedThings(news.tell),
         wires=wires,
         cabling=Cabling(host, wires, orders, survey, doorbell, address),
+        devices=HostDevices(host, settings.sysfs_dir, [each.offer() for each in settings.host_devices]),
         in_touch=heartbeat.is_fresh,
         changed=news.tell,
     )

@@ -1,6 +1,6 @@
 """How each step for a Domain is carried out: one function an action, found in a table."""
 
-from collections.abc import AsyncIterator, Iterator, Mapping
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import PurePosixPath
 
@@ -21,6 +21,7 @@ from drover.metrics.registry import wrote
 from drover.planning import domain_action as does
 from drover.planning import live, names, support
 from drover.planning import record as records
+from drover.planning.hostdevice import Assigned
 from drover.planning.view import DomainView, view
 from drover.state.guest import Blueprint, Files, Kernel, Record
 from drover.state.host import Reservation
@@ -133,7 +134,14 @@ async def _take_turn(work: Work, _: does.TakeTurn) -> None:
 
 async def _launch(work: Work, action: does.Launch) -> None:
     node, known = work.node, work.node.memory.of(work.order.spec.uuid)
-    plan, begun = await _blueprint(work, _with_secrets(action.record, work.told)), node.memory.clock()
+    record = _with_secrets(action.record, work.told)
+    async with node.devices.chosen(work.order) as given:
+        plan = await _blueprint(work, _with_devices(record, given))
+        if given:
+            # From here on its definition says whose they are.
+            await node.host.define(plan)
+            node.changed()
+    begun = node.memory.clock()
     known.begin()
     await node.host.launch(plan, paused=action.paused)
     known.launched = True
@@ -149,6 +157,11 @@ def _with_secrets(record: Record, told: Mapping[str, str]) -> Record:
     return replace(record, live=live.model_copy(update={"secrets": lines})) if live and lines else record
 
 
+def _with_devices(record: Record, given: Sequence[Assigned]) -> Record:
+    """Write down which devices of the node a start gets."""
+    return replace(record, live=live.given(record.live, given)) if record.live else record
+
+
 async def _define(work: Work, action: does.Define) -> None:
     await work.node.host.define(await _blueprint(work, action.record))
 
@@ -160,6 +173,7 @@ async def _check_host(work: Work, _: does.CheckHost) -> None:
         facts = await work.node.host.facts(afresh=afresh)
         words = support.missing(spec.machine, facts, record, direct=spec.kernel is not None)
         if not words:
+            await work.node.devices.check(work.order)
             return
     raise NotReady(words, reason="Unsupported", delay=UNSUPPORTED_SECONDS)
 
@@ -188,7 +202,7 @@ async def _blueprint(work: Work, record: Record) -> Blueprint:
     )
     fitted = support.fitted(spec.machine, await node.host.facts(), record)
     pinned = replace(record, machine_type=fitted.machine, architecture=fitted.platform)
-    return Blueprint(work.order.meta.key.namespace, spec, files, fitted, pinned)
+    return Blueprint(work.order.meta.key.namespace, spec, files, fitted, pinned, live.members(record.live))
 
 
 def _kernel(work: Work) -> Kernel | None:

@@ -15,6 +15,7 @@ from drover.errors import OperatorError
 from drover.kube.errors import AlreadyExists
 from drover.metrics.registry import wrote
 from drover.planning import names
+from drover.planning.hostdevice import Unit
 from drover.planning.hypervisor import Findings, can_wait, describe
 from drover.planning.times import stamp
 from drover.planning.view import HypervisorView, view
@@ -126,7 +127,15 @@ class Hypervisors:
             images=node.images.reported(),
             pools=node.shared.pools,
             networks=node.shared.networks,
+            devices=await self._devices(),
         )
+
+    async def _devices(self) -> tuple[Unit, ...] | None:
+        try:
+            return await self._node.devices.units()
+        except OperatorError as error:
+            log.info("the devices cannot be looked at", reason=error.reason, message=str(error))
+            return None
 
     async def _facts(self) -> HostFacts | None:
         try:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from drover.agent.chores import Chores
 from drover.agent.gate import StartGate
+from drover.agent.hostdevice import HostDevices
 from drover.agent.image import Images
 from drover.agent.memory import Memory
 from drover.agent.orders import Orders
@@ -50,6 +51,7 @@ class Node:
     shared: SharedThings
     wires: Wires
     cabling: Cabling
+    devices: HostDevices
     in_touch: Callable[[], bool]
     """Tells whether the API server has heard of this node so lately that nobody takes it for lost."""
     changed: Callable[[], None]

@@ -25,6 +25,7 @@ from drover.api.base import (
 )
 from drover.api.cloudinit import AuthorizedKeys, EnvironmentVariable, SecretKey, SeedText
 from drover.api.hardware import DiskBus, DiskHardware, Machine
+from drover.api.hostdevice import MOST
 from drover.api.interface import AddressMode, InterfaceModel, LinkState
 from drover.api.probe import ReadinessProbe
 from drover.api.resolved import RestartPolicy
@@ -261,6 +262,8 @@ class LiveMachine(Model):
     """Its CDROM drives, each as name and, as key=value, what is in it and how it is plugged in."""
     interfaces: Annotated[list[LiveText], Field(max_length=8)] = []
     """Its interfaces, each as name, network, hardware address, IP addresses with a comma between, and the model unless it is VirtIO."""
+    devices: Annotated[list[LiveText], Field(max_length=MOST)] = []
+    """Its devices of the node, each as name, resource and addresses with commas between."""
     kernel: Annotated[str, Field(max_length=8192)] = ""
     """Image and arguments of its kernel."""
     seed: Word = ""

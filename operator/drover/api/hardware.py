@@ -4,7 +4,8 @@ from typing import Annotated, Literal
 
 from pydantic import ConfigDict, Field
 
-from drover.api.base import Model, Quantity, Word, between, rule, rules, told
+from drover.api.base import Model, Quantity, Word, between, keyed, rule, rules, told
+from drover.api.hostdevice import MOST, Device
 
 Architecture = Literal["amd64", "arm64"]
 Emulation = Literal["Allowed", "Forbidden"]
@@ -230,3 +231,5 @@ class Machine(Model):
     """What happens when the guest stops feeding its watchdog; absent: it has none."""
     graphics: Graphics = "VNC"
     """How its screen is shown; Headless: it has none."""
+    devices: Annotated[list[Device], Field(max_length=MOST, json_schema_extra=keyed("name"))] = []
+    """Devices of the node that it has for itself; which ones is decided there at each start."""

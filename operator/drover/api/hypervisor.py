@@ -5,6 +5,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from drover.api.base import Conditions, Link, Model, Prose, Reference, Word, keyed
+from drover.api.hostdevice import DeviceNode
 from drover.api.network import NetworkNode
 from drover.api.pool import PoolNode
 
@@ -110,9 +111,11 @@ class HypervisorStatus(Model):
     """Pools as they are here; the name is the pool's."""
     networks: Annotated[list[NetworkNode], Field(max_length=64, json_schema_extra=keyed("name"))] | None = None
     """Networks as they are here; the name is the network's."""
+    devices: Annotated[list[DeviceNode], Field(max_length=64, json_schema_extra=keyed("address"))] | None = None
+    """Devices that an administrator offers to machines."""
     agent_version: Word | None = None
     """Version of the agent."""
     api_level: int | None = None
     """What the agent expects of the controller; a controller places machines with agents of its own level and of two before."""
     conditions: Conditions | None = None
-    """Ready, LibvirtConnected."""
+    """Ready, LibvirtConnected; DevicesUsable, where an administrator offers devices that are here."""

@@ -44,6 +44,7 @@ from drover.api.hardware import (
     Switch,
     Watchdog,
 )
+from drover.api.hostdevice import MOST, Device
 from drover.api.interface import Interface
 from drover.api.probe import ReadinessProbe, asks_somebody
 from drover.api.resolved import ReclaimPolicy, ResolvedMachine, RestartPolicy
@@ -156,6 +157,9 @@ _SOURCED = (
 )
 
 
+HAS_DEVICES = "has(self.devices) && self.devices.size() > 0"
+
+
 class VirtualMachineSpec(Model):
     """What the machine should be."""
 
@@ -187,6 +191,16 @@ class VirtualMachineSpec(Model):
                 "!(has(self.firmware.tpm) && self.firmware.tpm == 'Enabled')",
                 "firmware.tpm: Enabled needs firmware.type: UEFI",
                 path=".firmware.tpm",
+            ),
+            rule(
+                f"!({HAS_DEVICES}) || !has(self.powerState) || self.powerState != 'Hibernated'",
+                "powerState Hibernated is not allowed with devices: what they hold cannot be saved",
+                path=".powerState",
+            ),
+            rule(
+                f"!({HAS_DEVICES}) || !has(self.memory) || !has(self.memory.maxSize)",
+                "memory.maxSize is not allowed with devices: they reach all memory, so none of it can be taken back",
+                path=".memory.maxSize",
             ),
             distinct("interfaces", "address"),
             distinct("interfaces", "macAddress"),
@@ -227,6 +241,8 @@ class VirtualMachineSpec(Model):
     """Give the machine a watchdog; when the guest stops feeding it: Reset, PowerOff (the restart policy says what follows) or Pause. Only on amd64. A change applies at the next start."""
     graphics: Graphics | None = None
     """Screen: VNC (default) or SPICE, on a socket of the node that nothing outside it reaches, or Headless. There is always a serial console. A change applies at the next start."""
+    devices: Annotated[list[Device], Field(max_length=MOST, json_schema_extra=keyed("name"))] | None = None
+    """Devices of the node that the guest has for itself, each of a resource that an administrator offers; booked as such, so that quotas count them. The machine is placed where they are free, and cannot be hibernated. A change applies at the next start."""
     cloud_init: CloudInit | None = None
     """What cloud-init in the guest is told by a NoCloud seed disk; absent: no seed, unless the plugin gives one."""
     readiness_probe: ReadinessProbe | None = None

@@ -28,6 +28,7 @@ from drover.controllers import (
 )
 from drover.controllers.hypervisor import Heartbeats
 from drover.controllers.node import Watcher
+from drover.controllers.nodecapacity import Counter
 from drover.controllers.nodelabel import Labeller
 from drover.controllers.watches import stores, watches
 from drover.controllers.wiring import Wiring, connect
@@ -137,6 +138,7 @@ async def _work(world: World, wiring: Wiring, reconcilers: Sequence[Reconciler],
         group.create_task(_look_again(reconcilers, world), name="look again")
         group.create_task(Watcher(world, wiring.node_turned).run(), name="nodes")
         group.create_task(Labeller(world).run(), name="node labels")
+        group.create_task(Counter(world).run(), name="node capacity")
         group.create_task(world.events.run(world.cluster), name="events")
         group.create_task(address.run(world), name="sweep")
         group.create_task(secrets.run(world, wiring.look_at), name="secrets")

@@ -3,29 +3,25 @@
 import asyncio
 
 from drover.api.kinds import HYPERVISOR, NODE
+from drover.controllers.duenodes import DueNodes
 from drover.controllers.world import World
 from drover.metrics.registry import wrote
 from drover.planning.anchor import LABEL_HYPERVISOR
 from drover.planning.nodelabel import relabel
 from drover.planning.view import view
 from drover.runtime.patience import patiently
-from drover.runtime.store import Cached
 from drover.state.resource import Key
 
 PAUSE_SECONDS = 1.0
 
 
 class Labeller:
-    """Labels the nodes of which something changed: there may be thousands, and at rest none is looked at."""
+    """Labels the nodes of which something changed."""
 
     def __init__(self, world: World) -> None:
         self._world = world
         self._silent: frozenset[str] = frozenset()
-        self._due: set[Key] = set()
-        for kind in (NODE, HYPERVISOR):
-            store = world.caches.store(kind)
-            self._due.update(store.names())
-            store.subscribe(self._changed)
+        self._due = DueNodes(world)
 
     async def run(self) -> None:
         """Label nodes until cancelled."""
@@ -36,16 +32,9 @@ class Labeller:
     async def label(self) -> None:
         """Label every node whose agent says something else than its label."""
         silent = self._world.heartbeats.silent
-        self._due.update(Key("", node) for node in silent ^ self._silent)
+        self._due.add(silent ^ self._silent)
         self._silent = silent
-        for key in tuple(self._due):
-            # Before the write: what changes while it is on its way is due again.
-            self._due.discard(key)
-            try:
-                await self._label(key)
-            except BaseException:
-                self._due.add(key)
-                raise
+        await self._due.each(self._label)
 
     async def _label(self, key: Key) -> None:
         node, hypervisor = (self._world.caches.store(kind).get(key) for kind in (NODE, HYPERVISOR))
@@ -55,6 +44,3 @@ class Labeller:
         if wanted is not None:
             wrote(NODE.name, "label")
             await self._world.cluster.label(NODE, node.meta, {LABEL_HYPERVISOR: wanted})
-
-    def _changed(self, old: Cached | None, new: Cached | None) -> None:
-        self._due.update(found.meta.key for found in (old, new) if found)

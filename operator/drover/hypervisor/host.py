@@ -20,7 +20,7 @@ from drover.api.hardware import DiskBounds
 from drover.api.interface import LinkState
 from drover.api.network import VirtualNetworkSpec
 from drover.errors import Unavailable
-from drover.hypervisor import devices, facts, imageuse, stats, volume
+from drover.hypervisor import devices, facts, hostdevice, imageuse, stats, volume
 from drover.hypervisor import domain as guests
 from drover.hypervisor import network as networks
 from drover.hypervisor import pool as storage
@@ -29,6 +29,7 @@ from drover.hypervisor.leases import Leases
 from drover.hypervisor.logs import Logs
 from drover.state.guest import Blueprint, Guest, GuestEvent, Record
 from drover.state.host import Export, GuestSample, HostFacts, NetworkFacts, PoolFacts, Reservation, VolumeFile
+from drover.state.hostdevice import Claim
 
 T = TypeVar("T")
 LOG = logging.getLogger(__name__)
@@ -146,6 +147,10 @@ class Host:
                 directory = self.options.state_dir / "probe"
                 self._facts = await self._libvirt.call(facts.facts, directory, self.options.boot_id)
             return self._facts
+
+    async def device_claims(self) -> tuple[Claim, ...]:
+        """Devices of the node that guests' definitions name, guests of strangers among them."""
+        return await self._libvirt.call(hostdevice.claims)
 
     # --- guests ---------------------------------------------------------------------------------------------------
 

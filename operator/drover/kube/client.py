@@ -159,9 +159,18 @@ class Cluster:
         """Do the same with labels."""
         return await self._merge(kind, meta, {"labels": dict(labels)})
 
-    async def _merge(self, kind: Kind, meta: Meta, metadata: Mapping[str, Any]) -> Body | None:
-        path = kind.path(meta.key.namespace, meta.key.name)
-        content = {"metadata": {"uid": meta.uid, **metadata}}
+    async def count(
+        self, kind: Kind, meta: Meta, counts: Mapping[str, str | None], annotations: Mapping[str, str | None]
+    ) -> Body | None:
+        """Set how many a node has of some resources, remove those that are ``None``, and annotate it with that."""
+        status = {part: dict(counts) for part in ("capacity", "allocatable")}
+        return await self._merge(kind, meta, {"annotations": dict(annotations)}, status=status)
+
+    async def _merge(
+        self, kind: Kind, meta: Meta, metadata: Mapping[str, Any], *, status: Mapping[str, Any] | None = None
+    ) -> Body | None:
+        path = kind.path(meta.key.namespace, meta.key.name, "status" if status else "")
+        content = {"metadata": {"uid": meta.uid, **metadata}} | ({"status": status} if status else {})
         answer = await self._transport.send(Request("PATCH", path, {}, content, MERGE_PATCH))
         # Kinds differ in the code for a uid that is not the object's: 409, or 422 as it cannot be changed.
         if isinstance(answer, Answer) and (answer.absent or "uid" in answer.message.lower()):

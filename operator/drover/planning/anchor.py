@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -132,7 +133,8 @@ def resources(effective: Effective) -> dict[str, str]:
     """What a machine books, by the cluster's names."""
     pages = effective.machine.hugepages
     large = {f"hugepages-{pages}": str(effective.memory)} if pages else {}
-    return {"cpu": f"{effective.cpu_milli}m", "memory": str(effective.booked), **large}
+    devices = {name: str(count) for name, count in Counter(each.resource for each in effective.machine.devices).items()}
+    return {"cpu": f"{effective.cpu_milli}m", "memory": str(effective.booked), **large, **devices}
 
 
 def books(pod: Pod, effective: Effective) -> bool:

@@ -45,6 +45,7 @@ def machine(spec: VirtualMachineSpec) -> Machine:
         tpm=(firmware and firmware.tpm) or "Disabled",
         watchdog=spec.watchdog,
         graphics=spec.graphics or "VNC",
+        devices=spec.devices or [],
         **_memory(spec),
     )
 
@@ -116,6 +117,8 @@ def _sizes(wanted: Machine) -> Iterator[str]:
         yield f"memory.maxSize: {quantity.binary(wanted.max_memory_bytes or 0)} is less than memory.size"
     if wanted.hugepages and wanted.max_memory_bytes:
         yield "memory.maxSize: not allowed with hugepages, which stay with the guest"
+    if wanted.devices and wanted.max_memory_bytes:
+        yield "memory.maxSize: not allowed with devices, which reach all memory"
     if wanted.hugepages and wanted.memory_bytes % quantity.whole(wanted.hugepages):
         size = quantity.binary(wanted.memory_bytes)
         yield f"memory.size: {size} is no multiple of the hugepages of {wanted.hugepages}"

@@ -4,11 +4,13 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TypeVar
 
+from drover.api.hostdevice import DeviceNode
 from drover.api.hypervisor import Capacity, GuestKind, HeldImage, HypervisorStatus, Orphan
 from drover.api.network import NetworkNode
 from drover.api.pool import PoolNode
-from drover.planning import libvirt_trouble, quantity
+from drover.planning import hostdevice, libvirt_trouble, quantity
 from drover.planning.conditions import Finding, stamp, summary
+from drover.planning.hostdevice import Unit
 from drover.planning.skew import API_LEVEL
 from drover.state.host import GuestSupport, HostFacts, PoolFacts
 
@@ -55,6 +57,8 @@ class Findings:
     images: tuple[HeldImage, ...] = ()
     pools: SharedThings = field(default_factory=dict)
     networks: SharedThings = field(default_factory=dict)
+    devices: tuple[Unit, ...] | None = ()
+    """What an administrator offers; None when it could not be looked at."""
 
 
 def describe(found: Findings, before: HypervisorStatus, *, now: str, generation: int) -> HypervisorStatus:
@@ -63,6 +67,7 @@ def describe(found: Findings, before: HypervisorStatus, *, now: str, generation:
     # What was said before the agent was started anew holds, in the same boot, until it is looked at.
     known = before if before.boot_id == found.boot_id else HypervisorStatus()
     orphans = known.orphans if found.orphans is None else list(found.orphans)
+    devices = known.devices if found.devices is None else hostdevice.shown(found.devices)
     return HypervisorStatus(
         boot_id=found.boot_id,
         agent_version=found.version,
@@ -72,7 +77,8 @@ def describe(found: Findings, before: HypervisorStatus, *, now: str, generation:
         images=list(found.images) or None,
         pools=_pools(found.pools, known.pools or []) or None,
         networks=_networks(found.networks, known.networks or []) or None,
-        conditions=stamp(_conditions(found), before.conditions or (), now=now, generation=generation),
+        devices=devices or None,
+        conditions=stamp(_conditions(found, devices or ()), before.conditions or (), now=now, generation=generation),
         architecture=host.architecture,
         libvirt_version=host.libvirt_version,
         qemu_version=host.qemu_version,
@@ -116,14 +122,14 @@ def _guest(found: GuestSupport) -> GuestKind:
     return GuestKind(architecture=found.platform, machine_type=found.machine, features=features)
 
 
-def _conditions(found: Findings) -> Sequence[Finding]:
+def _conditions(found: Findings, devices: Sequence[DeviceNode]) -> Sequence[Finding]:
     if found.libvirt_trouble:
         reason, words = libvirt_trouble.reason(found.libvirt_trouble), libvirt_trouble.explain(found.libvirt_trouble)
         libvirt = Finding("LibvirtConnected", "False", reason, words)
     else:
         libvirt = Finding("LibvirtConnected", "True", "Connected")
     known = Finding("HostKnown", "False" if found.host is None else "True", "NotAskedYet", "the host was not asked yet")
-    return (summary((libvirt, known)), libvirt)
+    return (summary((libvirt, known)), libvirt, *hostdevice.usable(devices))
 
 
 def _pools(pools: SharedThings, before: Sequence[PoolNode]) -> list[PoolNode]:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from drover.api.domain import DomainDisk, DomainInterface, DomainMedium, DomainSpec, LiveMachine
 from drover.api.hardware import DiskBus, DiskHardware, Machine
 from drover.planning import quantity, seed
+from drover.planning.hostdevice import Assigned
 from drover.state import devices
 
 NO_ADDRESS = "-"
@@ -86,6 +87,7 @@ def machine(spec: DomainSpec) -> LiveMachine:
         disks=[disk_text(disk, device) for disk, device in zip(spec.disks, named, strict=False)],
         media=[medium_text(*pair) for pair in zip(spec.media, named[len(spec.disks) :], strict=True)],
         interfaces=[interface_text(each) for each in spec.interfaces],
+        devices=[f"{each.name} {each.resource}" for each in wanted.devices],
         kernel=f"{kernel.image} {kernel.arguments}".strip() if kernel else "",
         seed=seed.digest(spec.seed),
         plugin=spec.plugin.revision if spec.plugin else "",
@@ -136,6 +138,24 @@ def interface_text(interface: DomainInterface) -> str:
     ips = ",".join(ip for ip in (interface.ip, interface.ipv6) if ip) or NO_ADDRESS
     model = "" if interface.model == "VirtIO" else f" {interface.model}"
     return f"{interface.name} {interface.network} {interface.mac} {ips}{model}"
+
+
+def given(present: LiveMachine, devices: Iterable[Assigned]) -> LiveMachine:
+    """Write down what of the node a guest gets for its devices."""
+    texts = [f"{each.name} {each.resource} {','.join(each.members)}" for each in devices]
+    return present.model_copy(update={"devices": texts})
+
+
+def resources(present: LiveMachine) -> dict[str, str]:
+    """Read what each device is, by name."""
+    words = (text.split() for text in present.devices)
+    return {name: resource for name, resource, *_ in words}
+
+
+def members(present: LiveMachine | None) -> tuple[tuple[str, tuple[str, ...]], ...]:
+    """Read what of the node a guest has: name of each device, and the addresses of what it got with it."""
+    words = (text.split() for text in (present.devices if present else ()))
+    return tuple((name, tuple(rest[0].split(",")) if rest else ()) for name, _, *rest in words)
 
 
 def disks(present: LiveMachine) -> dict[str, LiveDisk]:

@@ -131,6 +131,7 @@ def differences(present: LiveMachine, spec: DomainSpec) -> Iterator[Difference]:
         _disks(present, spec),
         _media(present, spec),
         _interfaces(present, spec),
+        _devices(present, wanted),
         _plain("spec.kernel", present.kernel, wanted.kernel),
         _plain("spec.cloudInit", present.seed, wanted.seed),
         _plain("spec.plugin", present.plugin, wanted.plugin),
@@ -163,7 +164,7 @@ def _count(number: int | None) -> str:
 def _memory(present: LiveMachine, wanted: LiveMachine) -> Iterator[Difference]:
     path, has, gets = "spec.memory.size", _bytes(present.memory_bytes), _bytes(wanted.memory_bytes)
     limit = present.max_memory_bytes or present.memory_bytes
-    if "spec.memory.hugepages" in present.settings:
+    if "spec.memory.hugepages" in present.settings or present.devices:
         yield from _plain(path, has, gets)
     elif wanted.memory_bytes > limit:
         yield Difference(path, has, gets, reason=f"it was started with maxSize {_bytes(limit)}")
@@ -182,6 +183,12 @@ def _bytes(size: int | None) -> str:
 def _settings(present: LiveMachine, wanted: LiveMachine) -> Iterator[Difference]:
     for path in sorted({*present.settings, *wanted.settings}):
         yield from _plain(path, present.settings.get(path, ""), wanted.settings.get(path, ""))
+
+
+def _devices(present: LiveMachine, wanted: LiveMachine) -> Iterator[Difference]:
+    has, gets = live.resources(present), live.resources(wanted)
+    for name in sorted({*has, *gets}):
+        yield from _plain(f"spec.devices[{name}]", has.get(name, ""), gets.get(name, ""))
 
 
 # --- disks -----------------------------------------------------------------------------------------------------------

@@ -4,12 +4,52 @@ from ipaddress import IPv4Address, IPv4Network, IPv6Address
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import Field, PositiveFloat, PositiveInt
+from pydantic import BaseModel, ConfigDict, Field, PositiveFloat, PositiveInt
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from drover import __version__
+from drover.api.hostdevice import DeviceAddress, ResourceName
+from drover.state.hostdevice import DeviceModel, Offer
 
 Text = Annotated[str, Field(min_length=1)]
+
+
+Digits = Annotated[str, Field(pattern="^[0-9a-f]{4}$")]
+"""A number by which devices tell what they are, in hexadecimal digits."""
+
+
+class DeviceModelSetting(BaseModel):
+    """Which devices: all of one model."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    vendor: Digits
+    product: Digits
+
+    def model(self) -> DeviceModel:
+        """Put it as decisions use it."""
+        return DeviceModel(self.vendor, self.product)
+
+
+class DeviceSelector(DeviceModelSetting):
+    """Which devices: all of one model, or those of it at some addresses."""
+
+    addresses: Annotated[list[DeviceAddress], Field(max_length=64)] = []
+
+
+class DeviceOffer(BaseModel):
+    """A kind of device that machines may have, and what may go along with one."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    resource: ResourceName
+    selector: DeviceSelector
+    companions: Annotated[list[DeviceModelSetting], Field(max_length=16)] = []
+
+    def offer(self) -> Offer:
+        """Put it as decisions use it."""
+        companions = frozenset(each.model() for each in self.companions)
+        return Offer(self.resource, self.selector.model(), frozenset(self.selector.addresses), companions)
 
 
 class CommonSettings(BaseSettings):
@@ -65,6 +105,11 @@ class AgentSettings(CommonSettings):
     """Folder for what survives a restart of the agent."""
     boot_id_file: Path = Path("/proc/sys/kernel/random/boot_id")
     """File whose content changes with each boot of the node."""
+    host_devices: Annotated[list[DeviceOffer], Field(max_length=64)] = []
+    """Devices that machines may have, as JSON: a list of {resource, selector: {vendor, product, addresses}, companions:
+    [{vendor, product}]}. Nothing else of the node is given to a guest."""
+    sysfs_dir: Path = Path("/sys")
+    """Where the kernel shows the node's devices."""
     start_parallelism: PositiveInt | None = None
     """Guests that are started at a time; as many as the node has CPUs when not set."""
     workers: PositiveInt = 16

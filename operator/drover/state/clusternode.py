@@ -17,6 +17,8 @@ class Node:
     """Whether it has the taint."""
     boot_id: str = ""
     """The boot that its kubelet tells of, empty when there is none."""
+    extended: tuple[tuple[str, str], ...] = ()
+    """What it has of resources that Kubernetes itself does not know, by name; empty where not all may be booked."""
 
 
 def read_node(body: Body) -> Node:
@@ -24,4 +26,12 @@ def read_node(body: Body) -> Node:
     taints = (body.get("spec") or {}).get("taints") or ()
     told = (body.get("status") or {}).get("nodeInfo") or {}
     tainted = any(taint.get("key") == OUT_OF_SERVICE for taint in taints)
-    return Node(read_meta(body), tainted, told.get("bootID") or "")
+    return Node(read_meta(body), tainted, told.get("bootID") or "", _extended(body.get("status") or {}))
+
+
+def _extended(status: Body) -> tuple[tuple[str, str], ...]:
+    """Read what is there of each, and whether all of it may be booked."""
+    capacity, bookable = status.get("capacity") or {}, status.get("allocatable") or {}
+    names = (name for name in {*capacity, *bookable} if "/" in name and "kubernetes.io/" not in name)
+    counts = ((name, capacity.get(name, ""), bookable.get(name, "")) for name in sorted(names))
+    return tuple((name, str(has) if has == may else "") for name, has, may in counts)

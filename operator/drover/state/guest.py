@@ -171,3 +171,5 @@ class Blueprint:
     files: Files
     host: HostFacts
     record: Record
+    devices: tuple[tuple[str, tuple[str, ...]], ...] = ()
+    """Devices of the node: the machine's name of each, and the addresses of what it gets with it."""

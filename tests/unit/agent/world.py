@@ -1,7 +1,7 @@
 """A node's agent with libvirt and the API server in memory, stepped by hand."""
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -15,6 +15,7 @@ from tests.support.fake_wires import FakeWires
 from drover.agent.domain import Domains
 from drover.agent.fetch.order import Result
 from drover.agent.gate import StartGate
+from drover.agent.hostdevice import HostDevices
 from drover.agent.image import Images
 from drover.agent.lastview import LastView
 from drover.agent.memory import Memory
@@ -35,6 +36,7 @@ from drover.planning.view import DomainView, view
 from drover.runtime.informer import Watch
 from drover.runtime.selectors import selects
 from drover.runtime.store import Store
+from drover.state.hostdevice import Offer
 from drover.state.objects import read_domain, read_hypervisor
 from drover.state.resource import Body, Key
 
@@ -100,6 +102,8 @@ class World:
     fetched: list[str] = field(default_factory=list)
     secrets: Mapping[SecretKey, bytes] | OperatorError = field(default_factory=dict)
     """What the node API answers."""
+    offers: Sequence[Offer] = ()
+    """Devices that an administrator offers."""
     primed: bool = True
     in_touch: bool = True
 
@@ -148,6 +152,7 @@ class World:
             shared=SharedThings(_nothing),
             wires=wires,
             cabling=Cabling(host, wires, orders, survey, self.woken.append, ADDRESS),
+            devices=HostDevices(host, self.folder / "sys", self.offers),
             in_touch=lambda: self.in_touch,
             changed=_nothing,
         )

@@ -89,6 +89,7 @@ def test_the_machine_spec_is_the_list_of_fields_that_work() -> None:
         "interfaces",
         "watchdog",
         "graphics",
+        "devices",
         "cloudInit",
         "readinessProbe",
         "nodeSelector",

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from tests.unit.kube.server import Api, connected
 
-from drover.api.kinds import DOMAIN, Kind
+from drover.api.kinds import DOMAIN, NODE, Kind
 from drover.errors import Unavailable
 from drover.kube import client
 from drover.kube.connection import Secret
@@ -221,3 +221,17 @@ async def test_labels_are_merged_into_the_object_of_this_uid() -> None:
         await cluster.label(DOMAIN, read_meta(machine()), {"drover.dev/a": "b"})
 
     assert api.requests[-1][3] == {"metadata": {"uid": "u", "labels": {"drover.dev/a": "b"}}}
+
+
+async def test_what_a_node_has_is_written_with_the_annotation_that_says_so() -> None:
+    api = Api()
+    path = NODE.path("", "n1")
+    api.refusals.append((200, {}, b'{"metadata": {"name": "n1", "uid": "u"}}'))
+    meta = read_meta({"metadata": {"name": "n1", "uid": "u"}})
+    async with connected(api) as cluster:
+        await cluster.count(NODE, meta, {"a.b/c": "2", "a.b/d": None}, {"drover.dev/devices": "a.b/c"})
+
+    counts = {"a.b/c": "2", "a.b/d": None}
+    metadata = {"uid": "u", "annotations": {"drover.dev/devices": "a.b/c"}}
+    assert api.requests[-1][1] == f"{path}/status"
+    assert api.requests[-1][3] == {"metadata": metadata, "status": {"capacity": counts, "allocatable": counts}}

@@ -14,6 +14,7 @@ from drover.planning.resolve import Policy, resolve
 from drover.planning.virtualmachine import decide
 
 GIB = 1 << 30
+GPU = {"name": "gpu", "resource": "nvidia.com/GA102"}
 
 
 def machine(**spec: Any) -> Machine:
@@ -40,7 +41,9 @@ def test_what_is_said_is_kept() -> None:
         machineType="q35",
         watchdog="Reset",
         graphics="Headless",
+        devices=[GPU],
     )
+    assert [(each.name, each.resource) for each in found.devices] == [("gpu", "nvidia.com/GA102")]
     assert (found.cores, found.max_cores, found.memory_bytes, found.max_memory_bytes) == (2, 4, GIB, 2 * GIB)
     assert (found.cpu_model, found.firmware, found.secure_boot, found.tpm) == ("Nehalem", "UEFI", "Enabled", "Enabled")
     assert (found.watchdog, found.graphics, found.machine_type) == ("Reset", "Headless", "q35")
@@ -53,6 +56,7 @@ def test_what_is_said_is_kept() -> None:
         pytest.param({"cpu": {"cores": 4, "maxCores": 2}}, "cpu.maxCores: 2 is less", id="fewer-cores-at-most"),
         pytest.param({"memory": {"size": "2Gi", "maxSize": "1Gi"}}, "memory.maxSize: 1Gi is less", id="less-at-most"),
         pytest.param({"memory": {"size": "1Gi", "maxSize": "2Gi", "hugepages": "2Mi"}}, "hugepages", id="huge-balloon"),
+        pytest.param({"memory": {"size": "1Gi", "maxSize": "2Gi"}, "devices": [GPU]}, "devices", id="device-balloon"),
         pytest.param({"memory": {"size": "3Mi", "hugepages": "2Mi"}}, "no multiple", id="half-a-huge-page"),
         pytest.param({"firmware": {"secureBoot": "Enabled"}}, "firmware.secureBoot", id="secure-bios"),
         pytest.param({"firmware": {"type": "BIOS", "tpm": "Enabled"}}, "firmware.tpm", id="bios-with-tpm"),

@@ -7,6 +7,7 @@ import pytest
 from tests.support.fake_host import FACTS, QEMU
 
 from drover.api.hypervisor import HeldImage, HypervisorStatus, Orphan
+from drover.planning.hostdevice import Unit
 from drover.planning.hypervisor import FAILING, IMAGES, Findings, Shared, can_wait, describe, pick_images
 from drover.state.host import PoolFacts
 
@@ -118,3 +119,12 @@ def test_a_pool_and_a_network_that_cannot_be_used_say_why() -> None:
 )
 def test_only_numbers_that_change_with_every_guest_can_wait(changes: Any, *, waits: bool) -> None:
     assert can_wait(told(told(), **changes), told()) is waits
+
+
+def test_what_is_offered_is_told_and_stands_while_it_cannot_be_looked_at() -> None:
+    found = told(devices=(Unit("nvidia.com/GA102", "0000:01:00.0", 1, ("0000:01:00.0",)),))
+
+    assert [(each.address, each.state) for each in found.devices or ()] == [("0000:01:00.0", "Free")]
+    assert status(found, "DevicesUsable") == ("True", "Usable")
+    assert told(found, devices=None).devices == found.devices
+    assert (told(found).devices, told(found, devices=None, boot_id="boot-2").devices) == (None, None)

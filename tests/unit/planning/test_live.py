@@ -6,6 +6,7 @@ import pytest
 
 from drover.api.domain import DomainDisk, DomainMedium, LiveMachine
 from drover.planning import live
+from drover.planning.hostdevice import Assigned
 
 PLAIN = {"name": "root", "volume": "web.root", "volumeUid": "u", "pool": "p"}
 BOUND = {"limits": {"iops": 5}, "bus": "SCSI", "cache": "Unsafe", "serial": "s", "bootOrder": 2}
@@ -45,6 +46,15 @@ def test_a_drive_is_told_in_words_and_read_back() -> None:
     assert told == "cd dev=sda bus=SATA image=shop/disc"
     assert live.read_medium("cd").shown == "empty"
     assert live.media(LiveMachine(cores=1, memory_bytes=1, media=[told]))["cd"].options["image"] == "shop/disc"
+
+
+def test_devices_are_told_with_what_a_guest_got_for_them() -> None:
+    asked = LiveMachine(cores=1, memory_bytes=1, devices=["gpu nvidia.com/GA102"])
+    told = live.given(asked, [Assigned("gpu", "nvidia.com/GA102", ("0000:01:00.0", "0000:01:00.1"))])
+    assert told.devices == ["gpu nvidia.com/GA102 0000:01:00.0,0000:01:00.1"]
+    assert live.resources(told) == live.resources(asked) == {"gpu": "nvidia.com/GA102"}
+    assert live.members(told) == (("gpu", ("0000:01:00.0", "0000:01:00.1")),)
+    assert (live.members(asked), live.members(None)) == ((("gpu", ()),), ())
 
 
 def test_what_an_earlier_release_wrote_is_understood() -> None:

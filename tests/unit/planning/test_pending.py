@@ -248,3 +248,40 @@ def test_a_disk_that_is_plugged_in_takes_no_name_of_a_drive() -> None:
     assert [each.device for each in live.media(present).values()] == ["sdb"]
     (found,) = pending.differences(present, after)
     assert found.steps[-1] == AttachDisk(after.disks[-1], "sdc")
+
+
+# --- devices ---------------------------------------------------------------------------------------------------------
+
+GPU = {"name": "gpu", "resource": "nvidia.com/GA102"}
+NIC = {"name": "nic", "resource": "intel.com/VF"}
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "expected"),
+    [
+        pytest.param([GPU], [GPU], [], id="the same"),
+        pytest.param([], [GPU], [("spec.devices[gpu]", "none", GPU["resource"])], id="added"),
+        pytest.param([GPU, NIC], [GPU], [("spec.devices[nic]", NIC["resource"], "none")], id="removed"),
+        pytest.param(
+            [GPU],
+            [GPU | NIC | {"name": "gpu"}],
+            [("spec.devices[gpu]", GPU["resource"], NIC["resource"])],
+            id="another",
+        ),
+    ],
+)
+def test_devices_change_by_a_restart(before: list[Any], after: list[Any], expected: list[Any]) -> None:
+    plain = {"cores": 1, "memoryBytes": 1 << 29}
+    present = live_machine(make_domain(machine=plain | {"devices": before}).spec)
+    found = pending.changes(present, make_domain(machine=plain | {"devices": after}).spec)
+
+    assert [(each.path, each.live, each.desired) for each in found] == expected
+    assert {each.effect for each in found} <= {"Restart"}
+
+
+def test_with_devices_memory_changes_by_a_restart() -> None:
+    plain = {"cores": 1, "memoryBytes": 1 << 29, "devices": [GPU]}
+    present = live_machine(make_domain(machine=plain).spec)
+    found = pending.changes(present, make_domain(machine=plain | {"memoryBytes": 1 << 28}).spec)
+
+    assert [(each.path, each.effect) for each in found] == [("spec.memory.size", "Restart")]

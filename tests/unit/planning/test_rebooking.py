@@ -94,3 +94,13 @@ def test_an_anchor_of_an_earlier_release_says_nothing_and_is_believed() -> None:
     (told,) = _actions(_found(RESTART, pod=make_pod(), **LARGER))
 
     assert told.spec["powerState"] == "Running"  # type: ignore[union-attr]
+
+
+def test_devices_are_booked_by_resource() -> None:
+    devices = [{"name": name, "resource": "nvidia.com/GA102"} for name in ("one", "two")]
+    effective = resolve("web", make_machine(devices=devices).spec, make_catalog(), POLICY)
+    booked = anchor.resources(effective)
+
+    assert booked["nvidia.com/GA102"] == "2"
+    assert not anchor.covers(_pod(), effective)
+    assert anchor.covers(_pod(devices=devices), effective)

@@ -10,6 +10,7 @@ from drover.translation.domain.console import console
 from drover.translation.domain.cpu import model, processors
 from drover.translation.domain.disks import disks
 from drover.translation.domain.graphics import audio, graphics
+from drover.translation.domain.hostdevices import hostdevices
 from drover.translation.domain.identity import identity
 from drover.translation.domain.interfaces import interfaces
 from drover.translation.domain.lifecycle import lifecycle, panic
@@ -50,6 +51,7 @@ DEVICES: tuple[Section, ...] = (
     graphics,
     audio,
     watchdog,
+    hostdevices,
     balloon,
     rng,
     panic,

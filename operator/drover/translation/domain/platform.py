@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 from drover.state.devices import SPARE_PORTS
 from drover.state.guest import Blueprint
+from drover.translation.domain import hostdevices
 from drover.translation.domain.boot import has_uefi
 from drover.translation.domain.disks import has_scsi
 from drover.translation.xml import Element, element
@@ -43,5 +44,5 @@ def _ports(guest: Blueprint) -> int:
     screen = guest.host.architecture == "aarch64" and guest.spec.machine.graphics != "Headless"
     watchdog = guest.spec.machine.watchdog is not None
     seed = guest.files.seed is not None
-    extra = has_scsi(guest) + screen + watchdog + seed
+    extra = has_scsi(guest) + screen + watchdog + seed + hostdevices.count(guest)
     return virtio + len(guest.spec.interfaces) + OWN_PORTS + extra + SPARE_PORTS

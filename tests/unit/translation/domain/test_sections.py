@@ -19,6 +19,7 @@ from drover.translation.domain.cpu import model, processors
 from drover.translation.domain.disks import bounds, disks, loaded, plugged
 from drover.translation.domain.document import Section, document
 from drover.translation.domain.graphics import audio, graphics
+from drover.translation.domain.hostdevices import hostdevices, passed
 from drover.translation.domain.identity import identity
 from drover.translation.domain.interfaces import interfaces, relinked
 from drover.translation.domain.interfaces import plugged as plugged_interface
@@ -362,3 +363,25 @@ def test_variables_are_made_for_one_firmware() -> None:
     found = [firmware(document(make_blueprint(**kind))) for kind in kinds]
 
     assert found == [("", ""), ("efi", "no"), ("efi", "yes")]
+
+
+def test_devices_of_the_node_are_taken_from_their_drivers_and_given_back() -> None:
+    guest = replace(make_blueprint(), devices=(("gpu-0", ("0000:01:00.0", "0000:01:00.1")), ("nic", ("0001:3b:02.7",))))
+    tree = element("all", *hostdevices(guest))
+    paths = ("managed", "type", "mode")
+
+    assert {tuple(device.get(name) for name in paths) for device in tree} == {("yes", "pci", "subsystem")}
+    assert count(buses, guest) == count(buses, make_blueprint()) + 3
+    assert passed(document(guest)) == (
+        ("0000:01:00.0", "gpu-0"),
+        ("0000:01:00.1", "gpu-0"),
+        ("0001:3b:02.7", "nic"),
+    )
+
+
+def test_devices_that_somebody_else_gave_a_guest_are_read_too() -> None:
+    address = "<address domain='0' bus='0x1' slot='0x00' function='0x0'/>"
+    foreign = f"<hostdev type='pci'><source>{address}</source><alias name='hostdev0'/></hostdev><hostdev type='usb'/>"
+
+    assert passed(f"<domain><devices>{foreign}</devices></domain>") == (("0000:01:00.0", ""),)
+    assert passed("<domain/>") == ()
