@@ -2,12 +2,14 @@
 
 import json
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 from tests.support.bodies import HTTP, ROOT, SUBNET, Body, body, image, network, plugin, pool, vm, volume
 from tests.system.world import World
 
+EXAMPLES = Path(__file__).resolve().parents[2] / "manifests" / "examples"
 AFFINITY = "requiredDuringSchedulingIgnoredDuringExecution"
 KERNEL: Body = {"source": HTTP}
 READY: Body = {
@@ -59,6 +61,7 @@ def disk(**fields: Any) -> Body:
     return vm(disks=[{name: value for name, value in (ROOT | fields).items() if value is not None}])
 
 
+GROUP = {"volumeGroup": "vg0"}
 BUCKET: Body = {"type": "S3", "s3": {"endpoint": "https://s3.example", "bucket": "images", "key": "disk"}}
 
 
@@ -313,6 +316,18 @@ REFUSED = [
         "nfs.server|a host name or an IP address; not -o x",
         id="pool-server",
     ),
+    pytest.param(pool(type="LVM", directory=None), "lvm goes with type LVM", id="pool-no-group"),
+    pytest.param(pool(lvm=GROUP), "lvm goes with type LVM", id="pool-with-group"),
+    pytest.param(
+        pool(type="LVM", directory=None, access="Shared", lvm=GROUP),
+        "spec.access|access of type LVM is NodeLocal",
+        id="group-access",
+    ),
+    pytest.param(
+        pool(type="LVM", directory=None, lvm={"volumeGroup": "../vg"}),
+        "lvm.volumeGroup|the name of a volume group, such as vg0; not ../vg",
+        id="group-name",
+    ),
     pytest.param(pool(overcommit="0"), "spec.overcommit|from 0.1 to 1000, not 0", id="pool-overcommit"),
     pytest.param(pool(namespaceLimit="lots"), "spec.namespaceLimit", id="pool-limit"),
     pytest.param(volume(source={"type": "Volume"}), "source.volume goes with type Volume", id="volume-no-origin"),
@@ -349,6 +364,12 @@ CHANGES = [
         id="from",
     ),
     pytest.param(pool(), pool(directory={"path": "/b"}), "spec.directory|directory is immutable", id="directory"),
+    pytest.param(
+        pool(type="LVM", directory=None, lvm=GROUP),
+        pool(type="LVM", directory=None, lvm={"volumeGroup": "vg1"}),
+        "spec.lvm|lvm is immutable",
+        id="group",
+    ),
     pytest.param(
         image(), image(checksum=f"sha256:{'0' * 64}"), "spec.checksum|checksum is immutable", id="image-checksum"
     ),
@@ -414,6 +435,13 @@ def test_a_change_that_can_be_made_is_taken(clean: World, before: Body, after: B
     assert "created" in apply(clean, before)
 
     assert "configured" in apply(clean, after)
+
+
+@pytest.mark.parametrize("name", ["pool-lvm"])
+def test_an_example_of_what_tests_cannot_run_is_taken(cluster_sandbox: World, name: str) -> None:
+    said = cluster_sandbox.kubectl("apply", "--dry-run=server", "-f", str(EXAMPLES / f"{name}.yaml"))
+
+    assert "created (server dry run)" in said
 
 
 def test_every_field_at_once_is_taken_as_written(clean: World) -> None:

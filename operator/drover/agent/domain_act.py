@@ -167,7 +167,7 @@ async def _check_host(work: Work, _: does.CheckHost) -> None:
 async def _blueprint(work: Work, record: Record) -> Blueprint:
     spec, node = work.order.spec, work.node
     files = Files(
-        disks=tuple(devices.path(work, disk) for disk in spec.disks),
+        disks=tuple(pools.place(node, disk) for disk in spec.disks),
         media=tuple(devices.content(work, medium) for medium in spec.media),
         log=PurePosixPath(node.host.logs.path(spec.uuid)),
         kernel=_kernel(work),

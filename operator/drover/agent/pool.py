@@ -1,10 +1,17 @@
 """Storage pools on this node: made where machines need them, and beforehand where every node has them."""
 
+from pathlib import PurePosixPath
+
 from drover.agent.node import Node
+from drover.api.domain import DomainDisk
+from drover.api.pool import StoragePoolSpec
 from drover.errors import NotReady, OperatorError
 from drover.planning import pool as planning
-from drover.state.host import Export, PoolFacts
+from drover.state.guest import BlockDevice, Place
+from drover.state.host import Export, Group, Lender, PoolFacts
 from drover.state.resource import Key
+from drover.translation import pool as translation
+from drover.translation import volume as volumes
 
 MOUNTS = "mounts"
 """Folder of the agent's own in which exports are mounted."""
@@ -37,7 +44,7 @@ async def _is_known(node: Node, name: str) -> bool:
 async def ensure(node: Node, name: str) -> PoolFacts:
     """Have a pool usable on this node."""
     try:
-        facts = await node.host.ensure_pool(name, path(node, name), _export(node, name))
+        facts = await node.host.ensure_pool(name, path(node, name), _lender(node, name))
     except OperatorError as error:
         node.shared.saw_pool(name, trouble=str(error))
         raise
@@ -51,15 +58,36 @@ def is_shared(node: Node, name: str) -> bool:
     return pool is None or planning.is_shared(pool)
 
 
+def is_whole(node: Node, name: str) -> bool:
+    """Tell whether volumes of a pool have all their bytes of their own from the beginning."""
+    return _spec(node, name).lvm is not None
+
+
 def path(node: Node, name: str) -> str:
     """Folder of a pool; `NotReady` when there is no such pool."""
+    spec = _spec(node, name)
+    if spec.lvm:
+        return str(translation.device(spec.lvm.volume_group))
+    return spec.directory.path if spec.directory else str(node.identity.state_dir / MOUNTS / name)
+
+
+def place(node: Node, disk: DomainDisk) -> Place:
+    """Where a disk's data is on this node."""
+    folder = path(node, disk.pool)
+    if is_whole(node, disk.pool):
+        return BlockDevice(PurePosixPath(folder) / volumes.logical(disk.volume_uid))
+    return volumes.path(folder, disk.volume_uid)
+
+
+def _lender(node: Node, name: str) -> Lender | None:
+    spec = _spec(node, name)
+    if spec.lvm:
+        return Group(spec.lvm.volume_group)
+    return Export(spec.nfs.server, spec.nfs.path) if spec.nfs else None
+
+
+def _spec(node: Node, name: str) -> StoragePoolSpec:
     pool = node.orders.pool(name)
     if pool is None:
         raise NotReady(f"pool {name} does not exist", reason="PoolNotFound")
-    return pool.spec.directory.path if pool.spec.directory else str(node.identity.state_dir / MOUNTS / name)
-
-
-def _export(node: Node, name: str) -> Export | None:
-    pool = node.orders.pool(name)
-    nfs = pool.spec.nfs if pool else None
-    return Export(nfs.server, nfs.path) if nfs else None
+    return pool.spec

@@ -69,7 +69,7 @@ async def ensure(node: Node, order: DomainView, disk: DomainDisk) -> VolumeFile:
         return await node.host.grow_volume(disk.pool, disk.volume_uid, step.size_bytes)
     if isinstance(step, Create):
         path = node.images.path(disk.image.source, disk=True) if disk.image else None
-        if path is not None and pools.is_shared(node, disk.pool):
+        if pools.is_whole(node, disk.pool) or (path is not None and pools.is_shared(node, disk.pool)):
             return await node.host.create_whole_volume(disk.pool, disk.volume_uid, step.size_bytes, path)
         return await node.host.create_volume(disk.pool, disk.volume_uid, step.size_bytes, path)
     if isinstance(step, Copy):

@@ -24,6 +24,7 @@ from drover.api.base import (
 Access = Literal["NodeLocal", "Shared"]
 SERVER = r"^[A-Za-z0-9]([A-Za-z0-9.:-]*[A-Za-z0-9])?$"
 PATH = r"^(/[.]?[A-Za-z0-9_-][A-Za-z0-9._-]*)+$"
+GROUP = r"^[A-Za-z0-9_+][A-Za-z0-9_+.-]*$"
 
 
 AbsolutePath = Annotated[
@@ -59,6 +60,16 @@ class NFSPool(Model):
     """The export; root of the nodes must be allowed to write there."""
 
 
+class LVMPool(Model):
+    """A volume group of LVM, which each node has by the same name; others may have logical volumes in it."""
+
+    volume_group: Annotated[
+        str,
+        Field(max_length=127, pattern=GROUP, json_schema_extra=told(GROUP, "the name of a volume group, such as vg0")),
+    ]
+    """Its name. It is never made nor extended, and only volumes called drover-… are ever written or deleted."""
+
+
 class StoragePoolSpec(Model):
     """Where volumes live."""
 
@@ -69,27 +80,36 @@ class StoragePoolSpec(Model):
                 "directory goes with type Directory, and only with it",
             ),
             rule("(self.type == 'NFS') == has(self.nfs)", "nfs goes with type NFS, and only with it"),
+            rule("(self.type == 'LVM') == has(self.lvm)", "lvm goes with type LVM, and only with it"),
+            rule(
+                "self.type != 'LVM' || !has(self.access) || self.access == 'NodeLocal'",
+                "access of type LVM is NodeLocal: nothing keeps nodes that share a volume group from spoiling it",
+                path=".access",
+            ),
             rule(
                 "self.type != 'NFS' || !has(self.access) || self.access == 'Shared'",
                 "access of type NFS is Shared: all nodes see the same bytes",
                 path=".access",
             ),
-            *unchanged("type", "directory", "nfs", "access"),
+            *unchanged("type", "directory", "nfs", "lvm", "access"),
         )
     )
 
-    type: Literal["Directory", "NFS"]
-    """Directory: files below a directory of the node; NFS: files on a server that all nodes mount."""
+    type: Literal["Directory", "LVM", "NFS"]
+    """Directory: files below a directory of the node; LVM: logical volumes of a volume group of the node; NFS: files on
+    a server that all nodes mount."""
     directory: DirectoryPool | None = None
     """The member of type Directory."""
     nfs: NFSPool | None = None
     """The member of type NFS."""
+    lvm: LVMPool | None = None
+    """The member of type LVM."""
     default: bool = False
     """Whether disks that name no pool go here; of several the oldest wins."""
     node_selector: NodeLabels | None = None
     """Labels of the nodes that have it; absent: all."""
     access: Access | None = None
-    """NodeLocal (default of type Directory): every node has bytes of its own; Shared: all its nodes see the same bytes, so machines start on any of them. Immutable."""
+    """NodeLocal (default of types Directory and LVM): every node has bytes of its own; Shared: all its nodes see the same bytes, so machines start on any of them. Immutable."""
     overcommit: Annotated[Quantity, Field(json_schema_extra=between("overcommit", "0.1", "1000"))] | None = None
     """How often a node's capacity may be promised to volumes, such as "1.5"; absent: without bound. Live."""
     namespace_limit: Annotated[Quantity, Field(json_schema_extra=between("namespaceLimit", "1Mi", "1Ei"))] | None = None

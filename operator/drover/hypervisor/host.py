@@ -20,15 +20,15 @@ from drover.api.hardware import DiskBounds
 from drover.api.interface import LinkState
 from drover.api.network import VirtualNetworkSpec
 from drover.errors import Unavailable
-from drover.hypervisor import devices, facts, imageuse, stats, volume
+from drover.hypervisor import devices, disk, facts, imageuse, stats
 from drover.hypervisor import domain as guests
 from drover.hypervisor import network as networks
 from drover.hypervisor import pool as storage
 from drover.hypervisor.connection import Callbacks, Connection
 from drover.hypervisor.leases import Leases
 from drover.hypervisor.logs import Logs
-from drover.state.guest import Blueprint, Guest, GuestEvent, Record
-from drover.state.host import Export, GuestSample, HostFacts, NetworkFacts, PoolFacts, Reservation, VolumeFile
+from drover.state.guest import Blueprint, Guest, GuestEvent, Place, Record
+from drover.state.host import GuestSample, HostFacts, Lender, NetworkFacts, PoolFacts, Reservation, VolumeFile
 
 T = TypeVar("T")
 LOG = logging.getLogger(__name__)
@@ -128,6 +128,10 @@ class Host:
         for watcher in self._watchers:
             _told(watcher, connected)
 
+    @property
+    def _scratch(self) -> Path:
+        return self.options.state_dir / "scratch"
+
     def _network(self, name: str) -> Path:
         return self.options.state_dir / "networks" / name
 
@@ -208,9 +212,9 @@ class Host:
         """Have the balloon of a running guest leave it so much; the guest follows when it can."""
         await self._libvirt.call(devices.set_memory, uuid, size_bytes)
 
-    async def attach_disk(self, uuid: str, disk: DomainDisk, path: PurePosixPath, device: str) -> None:
+    async def attach_disk(self, uuid: str, disk: DomainDisk, place: Place, device: str) -> None:
         """Plug a disk into a running guest."""
-        await self._libvirt.call(devices.attach_disk, uuid, disk, path, device)
+        await self._libvirt.call(devices.attach_disk, uuid, disk, place, device)
 
     async def detach_disk(self, uuid: str, name: str) -> None:
         """Take a disk from a running guest; `NotReady` until it has let go."""
@@ -270,13 +274,13 @@ class Host:
 
     # --- pools and volumes: `pool` is the StoragePool's name, `uid` the StorageVolume's -----------------------------
 
-    async def ensure_pool(self, pool: str, path: str, export: Export | None = None) -> PoolFacts:
-        """Define, build and activate a pool of the directory, on which the export is mounted if there is one.
+    async def ensure_pool(self, pool: str, path: str, lender: Lender | None = None) -> PoolFacts:
+        """Define, build and activate a pool of the directory, or of what the lender has.
 
-        Raises `NotReady` when the directory cannot be made, or not be mounted on.
+        Raises `NotReady` when it cannot be made or used, with reason Unsupported when the node lacks a package for it.
         """
         async with self._pools[pool]:
-            return await self._libvirt.call(storage.ensure, pool, path, export)
+            return await self._libvirt.call(storage.ensure, pool, path, lender)
 
     async def pool(self, pool: str) -> PoolFacts | None:
         """Sizes of an active pool; None when there is none."""
@@ -293,7 +297,7 @@ class Host:
 
     async def volume(self, pool: str, uid: str) -> VolumeFile | None:
         """The volume's file; None when there is none."""
-        return await self._libvirt.call(volume.volume, pool, uid)
+        return await self._libvirt.call(disk.look, pool, uid)
 
     async def create_volume(self, pool: str, uid: str, size_bytes: int, image: Path | None = None) -> VolumeFile:
         """Make the volume's file, blank or by copy on write of a qcow2 `image`; keep one that is there.
@@ -301,16 +305,20 @@ class Host:
         Raises `NotReady` with reason PoolFull when there is no room.
         """
         base = None if image is None else PurePosixPath(image)
-        return await self._libvirt.call(volume.create, pool, uid, size_bytes, base)
+        return await self._libvirt.call(disk.create, pool, uid, size_bytes, base, self._scratch)
 
-    async def create_whole_volume(self, pool: str, uid: str, size_bytes: int, image: Path) -> VolumeFile:
-        """Make the volume's file with all that is in the image, which it does not need any more then."""
+    async def create_whole_volume(self, pool: str, uid: str, size_bytes: int, image: Path | None) -> VolumeFile:
+        """Make the volume with every byte of its own: with all that is in the image, if there is one.
+
+        Takes as long as copying takes.
+        """
+        base = None if image is None else PurePosixPath(image)
         async with self._copies:
-            return await self._libvirt.call(volume.create_whole, pool, uid, size_bytes, PurePosixPath(image))
+            return await self._libvirt.call(disk.create_whole, pool, uid, size_bytes, base, self._scratch)
 
     async def grow_volume(self, pool: str, uid: str, size_bytes: int) -> VolumeFile:
         """Make a volume of a guest that is off larger; never smaller."""
-        return await self._libvirt.call(volume.grow, pool, uid, size_bytes)
+        return await self._libvirt.call(disk.grow, pool, uid, size_bytes)
 
     async def copy_volume(self, pool: str, uid: str, size_bytes: int, origin: tuple[str, str]) -> VolumeFile:
         """Make the volume's file as a copy of the one of `origin`, a pool and uid; keep one that is there.
@@ -318,20 +326,20 @@ class Host:
         Raises `NotReady` with reason SourceInUse while a guest has the origin open. Takes as long as copying takes.
         """
         async with self._copies:
-            return await self._libvirt.call(volume.copy, pool, uid, size_bytes, origin)
+            return await self._libvirt.call(disk.copy, pool, uid, size_bytes, origin, self._scratch)
 
     async def wipe_volume(self, pool: str, uid: str) -> None:
         """Write zeros over the volume's data; done if it is gone, to be done again if it was not done to its end."""
         async with self._copies:
-            await self._libvirt.call(volume.wipe, pool, uid)
+            await self._libvirt.call(disk.wipe, pool, uid)
 
     async def delete_volume(self, pool: str, uid: str) -> None:
         """Delete the volume's data; done if it is gone."""
-        await self._libvirt.call(volume.delete, pool, uid)
+        await self._libvirt.call(disk.delete, pool, uid)
 
     async def volumes(self, pool: str) -> tuple[str, ...]:
         """List the uids of the volumes in the pool."""
-        return await self._libvirt.call(volume.volumes, pool)
+        return await self._libvirt.call(disk.uids, pool)
 
     async def named_images(self) -> frozenset[str]:
         """Digests of cached images that guests and volumes here name; `NotReady` when that cannot be known."""

@@ -148,11 +148,22 @@ class Kernel:
 
 
 @dataclass(frozen=True, slots=True)
+class BlockDevice:
+    """A device of the node whose every byte is the guest's."""
+
+    device: PurePosixPath
+
+
+Place = PurePosixPath | BlockDevice
+"""Where a disk's data is: a path is that of a qcow2 file."""
+
+
+@dataclass(frozen=True, slots=True)
 class Files:
     """Where on the node the parts of a guest are."""
 
-    disks: tuple[PurePosixPath, ...]
-    """qcow2 files in the order of the spec's disks."""
+    disks: tuple[Place, ...]
+    """In the order of the spec's disks."""
     log: PurePosixPath
     """Serial output."""
     media: tuple[PurePosixPath | None, ...] = ()

@@ -87,6 +87,17 @@ class Export:
 
 
 @dataclass(frozen=True, slots=True)
+class Group:
+    """A volume group of LVM that the host has."""
+
+    name: str
+
+
+Lender = Export | Group
+"""What a pool is made of that is no plain directory."""
+
+
+@dataclass(frozen=True, slots=True)
 class PoolFacts:
     """A storage pool on this host."""
 

@@ -1,6 +1,6 @@
 """Disks of a guest: grown while it is on, copied from others, and never made anew."""
 
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 import pytest
@@ -10,6 +10,7 @@ from tests.unit.agent.world import KEY, POOL_SPEC, UUID, World
 from drover.agent import volume
 from drover.api.kinds import DOMAIN, POOL, VOLUME
 from drover.errors import NotReady
+from drover.state.guest import BlockDevice
 from drover.state.host import VolumeFile
 from drover.state.resource import Key
 
@@ -105,6 +106,15 @@ async def test_a_disk_that_other_nodes_see_needs_no_image_there(world: World) ->
 
     assert "create_whole_volume from abc.qcow2" in world.host.calls
     assert world.told.status.state == "Running"
+
+
+async def test_a_disk_in_a_volume_group_is_a_device_with_every_byte_of_its_own(world: World) -> None:
+    world.put(POOL, DEFAULT, {"spec": {"type": "LVM", "lvm": {"volumeGroup": "vg0"}}})
+
+    await running(world)
+
+    assert {"ensure_pool of Group(name='vg0')", "create_whole_volume"} <= set(world.host.calls)
+    assert world.host.blueprints[UUID].files.disks == (BlockDevice(PurePosixPath("/dev/vg0/drover-vol-1")),)
 
 
 async def test_data_that_another_node_had_is_never_made_anew(world: World) -> None:
