@@ -11,7 +11,7 @@ from drover.api.hardware import DiskBounds
 from drover.api.network import VirtualNetworkSpec
 from drover.errors import NotReady, OperatorError, Refused, Unavailable
 from drover.hypervisor.logs import Logs
-from drover.state.guest import Blueprint, Guest, GuestEvent, Record
+from drover.state.guest import Blueprint, Guest, GuestEvent, Record, Unit
 from drover.state.host import (
     GuestSample,
     GuestSupport,
@@ -275,6 +275,14 @@ class FakeHost:
         self._call(f"copy_volume from {'/'.join(origin)}")
         size = max(size_bytes, self.files[origin].capacity_bytes)
         return self.files.setdefault((pool, uid), VolumeFile(f"/{pool}/{uid}", size, 1 << 20))
+
+    async def lun(self, pool: str, lun: int) -> VolumeFile | None:
+        self._call("lun")
+        return self.files.get((pool, str(lun)))
+
+    async def wipe_lun(self, pool: str, place: Unit) -> None:
+        self._call(f"wipe_lun {place.lun}")
+        assert (pool, str(place.lun)) in self.files
 
     async def wipe_volume(self, pool: str, uid: str) -> None:
         self._call("wipe_volume")

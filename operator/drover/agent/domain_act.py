@@ -283,7 +283,7 @@ async def _may_be_here(work: Work, disk: DomainDisk) -> bool:
     told = {fact.name: fact for fact in work.order.status.volumes or ()}.get(disk.volume)
     try:
         await pools.ensure(work.node, disk.pool)
-        return await work.node.host.volume(disk.pool, disk.volume_uid) is not None
+        return await volumes.look(work.node, disk) is not None
     except Unavailable:
         raise
     except Retryable:

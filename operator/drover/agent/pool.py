@@ -4,17 +4,20 @@ from pathlib import PurePosixPath
 
 from drover.agent.node import Node
 from drover.api.domain import DomainDisk
-from drover.api.pool import StoragePoolSpec
+from drover.api.pool import ISCSIPool, StoragePoolSpec
 from drover.errors import NotReady, OperatorError
 from drover.planning import pool as planning
-from drover.state.guest import BlockDevice, Place
-from drover.state.host import Export, Group, Lender, PoolFacts
+from drover.planning.view import VolumeView
+from drover.state.guest import BlockDevice, Place, Unit
+from drover.state.host import Export, Group, Lender, PoolFacts, Target
 from drover.state.resource import Key
 from drover.translation import pool as translation
 from drover.translation import volume as volumes
 
 MOUNTS = "mounts"
 """Folder of the agent's own in which exports are mounted."""
+INITIATOR, PORT = "iqn.2026-01.dev.drover", 3260
+"""How nodes call themselves before their names, and where targets listen, unless a pool says otherwise."""
 CHECK_SECONDS = 60.0
 """How often a pool is looked at although nothing changed: a directory may vanish."""
 
@@ -60,7 +63,20 @@ def is_shared(node: Node, name: str) -> bool:
 
 def is_whole(node: Node, name: str) -> bool:
     """Tell whether volumes of a pool have all their bytes of their own from the beginning."""
-    return _spec(node, name).lvm is not None
+    spec = _spec(node, name)
+    return spec.lvm is not None or spec.iscsi is not None
+
+
+def is_lent(node: Node, name: str) -> bool:
+    """Tell whether volumes of a pool are there already, and stay when they are let go."""
+    return _spec(node, name).iscsi is not None
+
+
+def lent(node: Node, name: str, volume: VolumeView) -> Unit | None:
+    """Find the LUN that a pool gives to a volume."""
+    iscsi, key = _spec(node, name).iscsi, volume.meta.key
+    lun = planning.lun(node.orders.pool(name), key.namespace, key.name)
+    return None if iscsi is None or lun is None else Unit(_target(node, iscsi), lun)
 
 
 def path(node: Node, name: str) -> str:
@@ -68,19 +84,37 @@ def path(node: Node, name: str) -> str:
     spec = _spec(node, name)
     if spec.lvm:
         return str(translation.device(spec.lvm.volume_group))
+    if spec.iscsi:
+        return translation.address(_target(node, spec.iscsi))
     return spec.directory.path if spec.directory else str(node.identity.state_dir / MOUNTS / name)
 
 
 def place(node: Node, disk: DomainDisk) -> Place:
     """Where a disk's data is on this node."""
-    folder = path(node, disk.pool)
+    folder, iscsi = path(node, disk.pool), _spec(node, disk.pool).iscsi
+    if iscsi:
+        return Unit(_target(node, iscsi), unit(disk))
     if is_whole(node, disk.pool):
         return BlockDevice(PurePosixPath(folder) / volumes.logical(disk.volume_uid))
     return volumes.path(folder, disk.volume_uid)
 
 
+def unit(disk: DomainDisk) -> int:
+    """The LUN that a disk of a pool of LUNs is; `NotReady` when it was given none."""
+    if disk.lun is None:
+        raise NotReady(f"disk {disk.name}: pool {disk.pool} gives no LUN to {disk.volume}", reason="LUNNotGiven")
+    return disk.lun
+
+
+def _target(node: Node, spec: ISCSIPool) -> Target:
+    initiator = spec.initiator or f"{INITIATOR}:{node.identity.name}"
+    return Target(spec.server, spec.port or PORT, spec.target, initiator)
+
+
 def _lender(node: Node, name: str) -> Lender | None:
     spec = _spec(node, name)
+    if spec.iscsi:
+        return _target(node, spec.iscsi)
     if spec.lvm:
         return Group(spec.lvm.volume_group)
     return Export(spec.nfs.server, spec.nfs.path) if spec.nfs else None

@@ -25,7 +25,7 @@ def uids(connection: libvirt.virConnect, pool: str) -> tuple[str, ...]:
 def create(
     connection: libvirt.virConnect, pool: str, uid: str, size_bytes: int, image: PurePosixPath | None, folder: Path
 ) -> VolumeFile:
-    """Make a volume unless it is there; `folder` is for what is needed on the way."""
+    """Make a volume unless it is there; `folder` is the agent's, for what is needed on the way."""
     storage = active(connection, pool)
     if not is_group(storage):
         return volume.create(connection, pool, uid, size_bytes, image)
@@ -86,7 +86,7 @@ def _scratch(connection: libvirt.virConnect, folder: Path) -> libvirt.virStorage
     """The pool of what is needed on the way; nothing is ever left in it."""
     storage = found(connection.storagePoolLookupByName, logical.SCRATCH)
     if storage is None:
-        storage = connection.storagePoolDefineXML(translation.folder(logical.SCRATCH, str(folder)))
+        storage = connection.storagePoolDefineXML(translation.folder(logical.SCRATCH, str(folder / "scratch")))
     if not storage.isActive():
         with host_trouble("PoolUnusable"):
             storage.build()

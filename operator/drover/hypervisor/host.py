@@ -7,31 +7,29 @@ Guests without a record of ours do not exist here: they are neither listed nor t
 
 import asyncio
 import contextlib
-import logging
 from collections import defaultdict
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from types import TracebackType
-from typing import Self, TypeVar
+from typing import Self
 
 from drover.api.domain import DomainDisk, DomainInterface
 from drover.api.hardware import DiskBounds
 from drover.api.interface import LinkState
 from drover.api.network import VirtualNetworkSpec
 from drover.errors import Unavailable
-from drover.hypervisor import devices, disk, facts, imageuse, stats
+from drover.hypervisor import devices, disk, facts, imageuse, stats, unit
 from drover.hypervisor import domain as guests
 from drover.hypervisor import network as networks
 from drover.hypervisor import pool as storage
 from drover.hypervisor.connection import Callbacks, Connection
+from drover.hypervisor.events import told
 from drover.hypervisor.leases import Leases
 from drover.hypervisor.logs import Logs
-from drover.state.guest import Blueprint, Guest, GuestEvent, Place, Record
+from drover.state.guest import Blueprint, Guest, GuestEvent, Place, Record, Unit
 from drover.state.host import GuestSample, HostFacts, Lender, NetworkFacts, PoolFacts, Reservation, VolumeFile
 
-T = TypeVar("T")
-LOG = logging.getLogger(__name__)
 SPARE_THREADS = 4
 """Calls that are served while as many guests as may be are starting, being saved and being cut off."""
 SAVES = 2
@@ -122,15 +120,11 @@ class Host:
 
     def _deliver(self, event: GuestEvent) -> None:
         for listener in self._listeners:
-            _told(listener, event)
+            told(listener, event)
 
     def _notify(self, connected: bool) -> None:  # noqa: FBT001  # the callback's whole message
         for watcher in self._watchers:
-            _told(watcher, connected)
-
-    @property
-    def _scratch(self) -> Path:
-        return self.options.state_dir / "scratch"
+            told(watcher, connected)
 
     def _network(self, name: str) -> Path:
         return self.options.state_dir / "networks" / name
@@ -305,7 +299,7 @@ class Host:
         Raises `NotReady` with reason PoolFull when there is no room.
         """
         base = None if image is None else PurePosixPath(image)
-        return await self._libvirt.call(disk.create, pool, uid, size_bytes, base, self._scratch)
+        return await self._libvirt.call(disk.create, pool, uid, size_bytes, base, self.options.state_dir)
 
     async def create_whole_volume(self, pool: str, uid: str, size_bytes: int, image: Path | None) -> VolumeFile:
         """Make the volume with every byte of its own: with all that is in the image, if there is one.
@@ -314,7 +308,7 @@ class Host:
         """
         base = None if image is None else PurePosixPath(image)
         async with self._copies:
-            return await self._libvirt.call(disk.create_whole, pool, uid, size_bytes, base, self._scratch)
+            return await self._libvirt.call(disk.create_whole, pool, uid, size_bytes, base, self.options.state_dir)
 
     async def grow_volume(self, pool: str, uid: str, size_bytes: int) -> VolumeFile:
         """Make a volume of a guest that is off larger; never smaller."""
@@ -326,7 +320,7 @@ class Host:
         Raises `NotReady` with reason SourceInUse while a guest has the origin open. Takes as long as copying takes.
         """
         async with self._copies:
-            return await self._libvirt.call(disk.copy, pool, uid, size_bytes, origin, self._scratch)
+            return await self._libvirt.call(disk.copy, pool, uid, size_bytes, origin, self.options.state_dir)
 
     async def wipe_volume(self, pool: str, uid: str) -> None:
         """Write zeros over the volume's data; done if it is gone, to be done again if it was not done to its end."""
@@ -336,6 +330,16 @@ class Host:
     async def delete_volume(self, pool: str, uid: str) -> None:
         """Delete the volume's data; done if it is gone."""
         await self._libvirt.call(disk.delete, pool, uid)
+
+    async def lun(self, pool: str, lun: int) -> VolumeFile | None:
+        """A LUN of the pool's target; None when the target does not offer it."""
+        async with self._pools[pool]:
+            return await self._libvirt.call(unit.look, pool, lun)
+
+    async def wipe_lun(self, pool: str, place: Unit) -> None:
+        """Write zeros over a LUN; done if it is gone, to be done again if it was not done to its end."""
+        async with self._copies:
+            await self._libvirt.call(unit.wipe, pool, place)
 
     async def volumes(self, pool: str) -> tuple[str, ...]:
         """List the uids of the volumes in the pool."""
@@ -378,11 +382,3 @@ class Host:
     async def reservations(self, network: str) -> tuple[str, ...]:
         """Hardware addresses that have a reservation or a name: to find those that nobody needs any more."""
         return await asyncio.to_thread(Leases(network, self._network(network)).known)
-
-
-def _told(listener: Callable[[T], None], news: T) -> None:
-    """Tell one of several; its failure must not keep the news from the others."""
-    try:
-        listener(news)
-    except Exception:
-        LOG.exception("a listener failed", extra={"news": str(news)})

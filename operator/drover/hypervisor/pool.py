@@ -1,6 +1,7 @@
 """Verbs on storage pools; blocking, see `domain`."""
 
 import os
+import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import PurePosixPath
@@ -8,13 +9,18 @@ from pathlib import PurePosixPath
 import libvirt
 from drover.errors import NotReady
 from drover.hypervisor.errors import TRANSPORT, found, host_trouble
-from drover.state.host import Export, Lender, PoolFacts
+from drover.state.host import Export, Lender, PoolFacts, Target
 from drover.translation import pool as translation
 from drover.translation import volume
+
+ANSWER_SECONDS = 3.0
+"""libvirt itself would wait for a server for minutes, and let nobody else ask for the pool meanwhile."""
 
 
 def ensure(connection: libvirt.virConnect, pool: str, path: str, lender: Lender | None = None) -> PoolFacts:
     """Make the pool active; one of another directory is defined anew unless volumes are in it."""
+    if isinstance(lender, Target):
+        _reach(lender)
     storage = found(connection.storagePoolLookupByName, translation.name(pool))
     if storage is not None and _moved(storage, path):
         _give_up(storage, pool, path)
@@ -86,6 +92,15 @@ def _holds_volumes(storage: libvirt.virStoragePool) -> bool:
     with host_trouble("PoolUnusable"):
         storage.refresh()
     return any(volume.uid(name) is not None for name in storage.listVolumes())
+
+
+def _reach(target: Target) -> None:
+    """Object to a server that does not answer."""
+    try:
+        socket.create_connection((target.server, target.port), ANSWER_SECONDS).close()
+    except OSError as error:
+        words = f"iSCSI server {target.server}:{target.port} does not answer: {error}"
+        raise NotReady(words, reason="PoolUnusable") from error
 
 
 def _define(connection: libvirt.virConnect, document: str) -> libvirt.virStoragePool:

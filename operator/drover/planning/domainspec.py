@@ -22,6 +22,7 @@ from drover.planning import imagesource, names, netconfig, power
 from drover.planning.address import Held
 from drover.planning.catalog import Catalog
 from drover.planning.hardware import EffectiveMedium
+from drover.planning.pool import lun
 from drover.planning.power import Wish
 from drover.planning.resolve import Effective, EffectiveDisk, EffectiveInterface
 from drover.planning.view import ImageView
@@ -139,6 +140,7 @@ def _disk(disk: EffectiveDisk, parts: Parts, before: DomainSpec | None) -> Domai
         size_bytes=disk.size,
         image=_image(disk.image, parts, before) or _image_before(disk, before),
         clone=known.clone if known else _clone(disk, parts),
+        lun=lun(parts.catalog.pools.get(disk.pool), parts.machine.key.namespace, disk.volume),
         data=known.data if known else "Seen" if volume and volume.status.capacity is not None else "New",
         hardware=disk.hardware,
     )

@@ -6,7 +6,7 @@ from typing import Literal
 
 from drover.api.domain import DomainSpec, DomainTimeline, LiveMachine
 from drover.api.virtualmachine import LastStop
-from drover.state.host import HostFacts
+from drover.state.host import HostFacts, Target
 
 GuestState = Literal["Running", "Paused", "Off"]
 """Running counts a guest that is shutting down or asleep: QEMU is there and its clock may tick."""
@@ -154,7 +154,15 @@ class BlockDevice:
     device: PurePosixPath
 
 
-Place = PurePosixPath | BlockDevice
+@dataclass(frozen=True, slots=True)
+class Unit:
+    """A LUN of a target, which QEMU reaches by itself."""
+
+    target: Target
+    lun: int
+
+
+Place = PurePosixPath | BlockDevice | Unit
 """Where a disk's data is: a path is that of a qcow2 file."""
 
 

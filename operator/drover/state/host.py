@@ -93,7 +93,17 @@ class Group:
     name: str
 
 
-Lender = Export | Group
+@dataclass(frozen=True, slots=True)
+class Target:
+    """What a server offers by iSCSI, and how the node calls itself there."""
+
+    server: str
+    port: int
+    name: str
+    initiator: str
+
+
+Lender = Export | Group | Target
 """What a pool is made of that is no plain directory."""
 
 

@@ -2,13 +2,15 @@
 
 from pathlib import PurePosixPath
 
-from drover.state.host import Export, Group, Lender
-from drover.translation.xml import Element, element, parse, render, text
+from drover.state.host import Export, Group, Lender, Target
+from drover.translation.xml import Element, attribute, element, parse, render, text
 
 PREFIX = "drover-"
 LOGICAL = "logical"
 """libvirt's word for a pool that is a volume group of LVM."""
-PACKAGES = {"netfs": "nfs-common", LOGICAL: "lvm2"}
+ISCSI = "iscsi-direct"
+"""libvirt's word for a pool of LUNs, which need no device of the node."""
+PACKAGES = {"netfs": "nfs-common", LOGICAL: "lvm2", ISCSI: "libvirt-daemon-driver-storage-iscsi-direct"}
 """What a node needs for a type of pool, in Debian's words."""
 ABSENT = ("missing backend", "cannot find '", "cannot execute binary", "helper program")
 """What libvirt says of a program or a part of its own that is not installed."""
@@ -30,6 +32,8 @@ def document(pool: str, path: str, lender: Lender | None = None) -> str:
         source = element("source", element("name", lender.name), element("format", type="lvm2"))
         target = element("target", element("path", path))
         return render(element("pool", element("name", name(pool)), source, target, type=LOGICAL))
+    if isinstance(lender, Target):
+        return render(element("pool", element("name", name(pool)), _portal(lender), type=ISCSI))
     if lender is None:
         return folder(name(pool), path)
     return render(element("pool", element("name", name(pool)), _source(lender), _target(path), type="netfs"))
@@ -50,9 +54,24 @@ def _source(export: Export) -> Element:
     return element("source", host, folder, element("format", type="nfs"))
 
 
+def _portal(target: Target) -> Element:
+    host, device = element("host", name=target.server, port=target.port), element("device", path=target.name)
+    return element("source", host, device, element("initiator", element("iqn", name=target.initiator)))
+
+
+def address(target: Target) -> str:
+    """What tells a target from others, and its initiator, as `directory` has it."""
+    return f"iscsi://{target.initiator}@{target.server}:{target.port}/{target.name}"
+
+
 def directory(document: str) -> str:
-    """The directory of a pool, from its XML."""
-    return text(parse(document), "target/path")
+    """The directory of a pool, from its XML; the address of one that has none."""
+    tree = parse(document)
+    if tree.get("type") != ISCSI:
+        return text(tree, "target/path")
+    initiator, server = attribute(tree, "source/initiator/iqn", "name"), attribute(tree, "source/host", "name")
+    port, target = attribute(tree, "source/host", "port"), attribute(tree, "source/device", "path")
+    return address(Target(server, int(port or 0), target, initiator))
 
 
 def kind(document: str) -> str:

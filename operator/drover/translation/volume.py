@@ -3,6 +3,7 @@
 from collections.abc import Collection
 from pathlib import PurePosixPath
 
+from drover.state.guest import Unit
 from drover.translation.xml import element, number, render
 
 SUFFIX = ".qcow2"
@@ -69,3 +70,16 @@ def logical_document(name: str, size_bytes: int) -> str:
     """A new logical volume; only root and QEMU may open it."""
     target = element("target", element("permissions", element("mode", "0600")))
     return render(element("volume", element("name", name), number("capacity", size_bytes, unit="bytes"), target))
+
+
+# --- LUNs ------------------------------------------------------------------------------------------------------------
+
+
+def unit(lun: int) -> str:
+    """Libvirt's name of a LUN."""
+    return f"unit:0:0:{lun}"
+
+
+def unit_of(place: Unit) -> str:
+    """QEMU's name of a LUN."""
+    return f"{place.target.name}/{place.lun}"

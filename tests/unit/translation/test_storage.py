@@ -6,12 +6,13 @@ import pytest
 from tests.support.blueprints import make_blueprint
 from tests.support.schemas import valid
 
-from drover.state.host import Capabilities, Export, Group
+from drover.state.host import Capabilities, Export, Group, Target
 from drover.translation import dhcp, network, pool, probe, volume
 from drover.translation.domain import disks
 from drover.translation.domain.document import document
 from drover.translation.xml import attribute, parse, text
 
+SAN = Target("san.example", 3260, "iqn.2026-01.com.example:disks", "iqn.2026-01.dev.drover:n1")
 IMAGE = PurePosixPath("/var/lib/drover/images/abc.qcow2")
 
 
@@ -53,6 +54,16 @@ def test_libvirt_accepts_a_logical_volume() -> None:
     assert (text(tree, "name"), text(tree, "capacity")) == ("drover-uid", str(1 << 30))
 
 
+def test_libvirt_accepts_a_pool_of_luns_and_gives_its_target_back() -> None:
+    document = pool.document("san", "", SAN)
+    tree = parse(document)
+
+    assert valid("storagepool", tree) == ""
+    assert (tree.get("type"), pool.directory(document)) == ("iscsi-direct", pool.address(SAN))
+    assert pool.address(SAN) == "iscsi://iqn.2026-01.dev.drover:n1@san.example:3260/iqn.2026-01.com.example:disks"
+    assert volume.unit(7) == "unit:0:0:7"
+
+
 def test_only_volumes_of_ours_that_are_whole_are_counted_in_a_group() -> None:
     names = ["swap", "drover-a", "drover-a.whole", "drover-b", "drover-c.whole"]
 
@@ -67,6 +78,7 @@ def test_only_volumes_of_ours_that_are_whole_are_counted_in_a_group() -> None:
         ("netfs", "you might need a /sbin/mount.<type> helper program", "nfs-common"),
         ("netfs", "access denied by server while mounting", ""),
         ("logical", "cannot find logical volume group name 'vg0'", ""),
+        ("iscsi-direct", "missing backend for pool type 12 (iscsi-direct)", "storage-iscsi-direct"),
         ("dir", "Cannot find 'anything' in path", ""),
     ],
 )

@@ -6,7 +6,8 @@ from pathlib import PurePosixPath
 from drover.api.domain import DomainDisk, DomainMedium
 from drover.api.hardware import DiskBounds, DiskBus, DiskCache
 from drover.state import devices
-from drover.state.guest import BlockDevice, Blueprint, Place
+from drover.state.guest import BlockDevice, Blueprint, Place, Unit
+from drover.translation import volume
 from drover.translation.xml import Element, attribute, element, number, parse, render
 
 BUSES: dict[DiskBus, str] = {"VirtIO": "virtio", "SCSI": "scsi", "SATA": "sata"}
@@ -62,6 +63,10 @@ def _source(place: Place) -> tuple[str, str, Element]:
     """Libvirt's word for where a disk's data is, the format of the data, and the place itself."""
     if isinstance(place, BlockDevice):
         return "block", "raw", element("source", dev=str(place.device))
+    if isinstance(place, Unit):
+        host = element("host", name=place.target.server, port=place.target.port)
+        initiator = element("initiator", element("iqn", name=place.target.initiator))
+        return "network", "raw", element("source", host, initiator, protocol="iscsi", name=volume.unit_of(place))
     return "file", "qcow2", element("source", file=str(place))
 
 
