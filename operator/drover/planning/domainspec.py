@@ -140,10 +140,15 @@ def _disk(disk: EffectiveDisk, parts: Parts, before: DomainSpec | None) -> Domai
         size_bytes=disk.size,
         image=_image(disk.image, parts, before) or _image_before(disk, before),
         clone=known.clone if known else _clone(disk, parts),
-        lun=lun(parts.catalog.pools.get(disk.pool), parts.machine.key.namespace, disk.volume),
+        lun=known.lun if known else _lun(disk, parts),
         data=known.data if known else "Seen" if volume and volume.status.capacity is not None else "New",
         hardware=disk.hardware,
     )
+
+
+def _lun(disk: EffectiveDisk, parts: Parts) -> int | None:
+    """Find the LUN that a disk is; it stays that, whatever becomes of the pool's list."""
+    return lun(parts.catalog.pools.get(disk.pool), parts.machine.key.namespace, disk.volume)
 
 
 def _clone(disk: EffectiveDisk, parts: Parts) -> DomainClone | None:
