@@ -7,6 +7,8 @@ packages=(
   # the emulated hypervisor hosts
   libvirt-daemon-system libvirt-daemon libvirt-daemon-driver-qemu libvirt-clients
   qemu-system-x86 qemu-utils dnsmasq-base iproute2 iptables nftables ebtables util-linux
+  # disks that are LUNs of an iSCSI target, and one to test with
+  libvirt-daemon-driver-storage-iscsi-direct qemu-block-extra tgt
   # guests with UEFI firmware and TPMs, and of another architecture
   ovmf swtpm swtpm-tools qemu-system-arm
   # nodes that run containers, and Drover's own image

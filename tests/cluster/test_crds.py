@@ -2,12 +2,14 @@
 
 import json
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 from tests.support.bodies import HTTP, ROOT, SUBNET, Body, body, image, network, plugin, pool, vm, volume
 from tests.system.world import World
 
+EXAMPLES = Path(__file__).resolve().parents[2] / "manifests" / "examples"
 AFFINITY = "requiredDuringSchedulingIgnoredDuringExecution"
 KERNEL: Body = {"source": HTTP}
 READY: Body = {
@@ -66,6 +68,15 @@ GPU: Body = {"name": "gpu0", "resource": "nvidia.com/GA102"}
 def gpu(**fields: Any) -> Body:
     """Write a machine with one device, with other fields."""
     return vm(devices=[{name: value for name, value in (GPU | fields).items() if value is not None}])
+
+
+GROUP = {"volumeGroup": "vg0"}
+SAN = {"server": "san", "target": "iqn.2026-01.com.example:disks", "luns": [{"lun": 1, "volume": "shop/a"}]}
+
+
+def san(**fields: Any) -> Body:
+    """Write a pool of a target with one LUN."""
+    return pool(type="ISCSI", directory=None, iscsi=SAN | fields)
 
 
 BUCKET: Body = {"type": "S3", "s3": {"endpoint": "https://s3.example", "bucket": "images", "key": "disk"}}
@@ -342,6 +353,38 @@ REFUSED = [
         "nfs.server|a host name or an IP address; not -o x",
         id="pool-server",
     ),
+    pytest.param(pool(type="LVM", directory=None), "lvm goes with type LVM", id="pool-no-group"),
+    pytest.param(pool(lvm=GROUP), "lvm goes with type LVM", id="pool-with-group"),
+    pytest.param(
+        pool(type="LVM", directory=None, access="Shared", lvm=GROUP),
+        "spec.access|access of type LVM is NodeLocal",
+        id="group-access",
+    ),
+    pytest.param(
+        pool(type="LVM", directory=None, lvm={"volumeGroup": "../vg"}),
+        "lvm.volumeGroup|the name of a volume group, such as vg0; not ../vg",
+        id="group-name",
+    ),
+    pytest.param(pool(type="ISCSI", directory=None), "iscsi goes with type ISCSI", id="pool-no-target"),
+    pytest.param(san(initiator="n1"), "iscsi.initiator|a name such as iqn.2026-01.com.example:disks; not n1", id="iqn"),
+    pytest.param(
+        pool(type="ISCSI", directory=None, access="NodeLocal", iscsi=SAN),
+        "spec.access|access of type ISCSI is Shared",
+        id="target-access",
+    ),
+    pytest.param(
+        pool(type="ISCSI", directory=None, default=True, iscsi=SAN),
+        "nor default goes with type ISCSI",
+        id="lun-default",
+    ),
+    pytest.param(
+        san(luns=[{"lun": 1, "volume": "shop/a"}, {"lun": 2, "volume": "shop/a"}]),
+        "luns: two entries have volume shop/a",
+        id="two-luns",
+    ),
+    pytest.param(san(luns=[{"lun": 1, "volume": "a"}]), "a StorageVolume as namespace/name; not a", id="lun-whose"),
+    pytest.param(san(luns=[{"lun": 1, "volume": "a/b"}, {"lun": 1, "volume": "a/c"}]), "Duplicate", id="lun-twice"),
+    pytest.param(volume(source={"type": "Existing"}), "size does not go with source.type Existing", id="lun-size"),
     pytest.param(pool(overcommit="0"), "spec.overcommit|from 0.1 to 1000, not 0", id="pool-overcommit"),
     pytest.param(pool(namespaceLimit="lots"), "spec.namespaceLimit", id="pool-limit"),
     pytest.param(volume(source={"type": "Volume"}), "source.volume goes with type Volume", id="volume-no-origin"),
@@ -379,6 +422,17 @@ CHANGES = [
     ),
     pytest.param(pool(), pool(directory={"path": "/b"}), "spec.directory|directory is immutable", id="directory"),
     pytest.param(
+        pool(type="LVM", directory=None, lvm=GROUP),
+        pool(type="LVM", directory=None, lvm={"volumeGroup": "vg1"}),
+        "spec.lvm|lvm is immutable",
+        id="group",
+    ),
+    pytest.param(san(), san(server="b"), "spec.iscsi.server|server is immutable", id="target"),
+    pytest.param(san(), san(luns=[]), "spec.iscsi.luns|neither changed nor removed", id="a-lun-is-taken-away"),
+    pytest.param(
+        san(), san(luns=[{"lun": 1, "volume": "shop/b"}]), "neither changed nor removed", id="a-lun-changes-hands"
+    ),
+    pytest.param(
         image(), image(checksum=f"sha256:{'0' * 64}"), "spec.checksum|checksum is immutable", id="image-checksum"
     ),
 ]
@@ -387,6 +441,9 @@ ALLOWED = [
     pytest.param(vm(plugin="a"), vm(plugin="a", disks=[{"name": "root", "pool": "fast"}]), id="the-plugin-says-more"),
     pytest.param(vm(plugin="a"), vm(plugin="a", readinessProbe={"periodSeconds": 3}), id="the-plugin-says-whom"),
     pytest.param(plugin(), plugin(template={"disks": [{"name": "root", "image": "a"}]}), id="a-plugin-changes"),
+    pytest.param(
+        san(), san(luns=[{"lun": 2, "volume": "shop/b"}, {"lun": 1, "volume": "shop/a"}]), id="a-target-has-more-luns"
+    ),
     pytest.param(disk(), disk(size="11Gi"), id="a-disk-grows"),
     pytest.param(disk(), vm(disks=[]), id="a-disk-is-detached"),
     pytest.param(disk(), vm(disks=[{"name": "first", "size": "1Gi"}, ROOT]), id="a-disk-is-put-before"),
@@ -443,6 +500,13 @@ def test_a_change_that_can_be_made_is_taken(clean: World, before: Body, after: B
     assert "created" in apply(clean, before)
 
     assert "configured" in apply(clean, after)
+
+
+@pytest.mark.parametrize("name", ["pool-lvm"])
+def test_an_example_of_what_tests_cannot_run_is_taken(cluster_sandbox: World, name: str) -> None:
+    said = cluster_sandbox.kubectl("apply", "--dry-run=server", "-f", str(EXAMPLES / f"{name}.yaml"))
+
+    assert "created (server dry run)" in said
 
 
 def test_every_field_at_once_is_taken_as_written(clean: World) -> None:

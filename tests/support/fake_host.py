@@ -11,12 +11,12 @@ from drover.api.hardware import DiskBounds
 from drover.api.network import VirtualNetworkSpec
 from drover.errors import NotReady, OperatorError, Refused, Unavailable
 from drover.hypervisor.logs import Logs
-from drover.state.guest import Blueprint, Guest, GuestEvent, Record
+from drover.state.guest import Blueprint, Guest, GuestEvent, Record, Unit
 from drover.state.host import (
-    Export,
     GuestSample,
     GuestSupport,
     HostFacts,
+    Lender,
     NetworkFacts,
     PoolFacts,
     Reservation,
@@ -57,6 +57,8 @@ class FakeHost:
     fails: dict[str, OperatorError] = field(default_factory=dict)
     """What the next call of a verb runs into."""
     logs: Logs = field(default_factory=lambda: Logs(Path("/state/logs")))
+    blueprints: dict[str, Blueprint] = field(default_factory=dict)
+    """What each guest was defined from last."""
     named: frozenset[str] = frozenset()
     """Digests that guests and volumes name."""
     able: HostFacts = FACTS
@@ -137,6 +139,7 @@ class FakeHost:
     async def define(self, blueprint: Blueprint) -> None:
         self._call("define")
         record, uuid = blueprint.record, blueprint.spec.uuid
+        self.blueprints[uuid] = blueprint
         name = f"{blueprint.namespace}.{record.machine}"
         blank = Guest(uuid, name, "Off", "Unknown", persistent=True, has_managed_save=False, record=record)
         self.found[uuid] = replace(self.found.get(uuid, blank), record=record, persistent=True)
@@ -244,8 +247,8 @@ class FakeHost:
         self._call("samples")
         return tuple(GuestSample(uuid, 1.5, None, 1 << 20, (), ()) for uuid in uuids)
 
-    async def ensure_pool(self, pool: str, path: str, export: Export | None = None) -> PoolFacts:
-        self._call(f"ensure_pool of {export.server}:{export.path}" if export else "ensure_pool")
+    async def ensure_pool(self, pool: str, path: str, lender: Lender | None = None) -> PoolFacts:
+        self._call(f"ensure_pool of {lender}" if lender else "ensure_pool")
         self.pools[pool] = PoolFacts(pool, path, 200 * GIB, self.room)
         return self.pools[pool]
 
@@ -273,8 +276,8 @@ class FakeHost:
             raise NotReady(f"pool {pool} has no room left", reason="PoolFull")
         return self.files.setdefault((pool, uid), VolumeFile(f"/{pool}/{uid}", size_bytes, 1 << 20))
 
-    async def create_whole_volume(self, pool: str, uid: str, size_bytes: int, image: Path) -> VolumeFile:
-        self._call(f"create_whole_volume from {image.name}")
+    async def create_whole_volume(self, pool: str, uid: str, size_bytes: int, image: Path | None) -> VolumeFile:
+        self._call(f"create_whole_volume from {image.name}" if image else "create_whole_volume")
         return await self.create_volume(pool, uid, size_bytes)
 
     async def grow_volume(self, pool: str, uid: str, size_bytes: int) -> VolumeFile:
@@ -288,6 +291,14 @@ class FakeHost:
             await self.copied.wait()
         size = max(size_bytes, self.files[origin].capacity_bytes)
         return self.files.setdefault((pool, uid), VolumeFile(f"/{pool}/{uid}", size, 1 << 20))
+
+    async def lun(self, pool: str, lun: int) -> VolumeFile | None:
+        self._call("lun")
+        return self.files.get((pool, str(lun)))
+
+    async def wipe_lun(self, pool: str, place: Unit) -> None:
+        self._call(f"wipe_lun {place.lun}")
+        assert (pool, str(place.lun)) in self.files
 
     async def wipe_volume(self, pool: str, uid: str) -> None:
         self._call("wipe_volume")

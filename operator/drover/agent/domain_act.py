@@ -194,7 +194,7 @@ async def lacks(work: Work, record: Record) -> Mapping[str, str]:
 async def _blueprint(work: Work, record: Record) -> Blueprint:
     spec, node = work.order.spec, work.node
     files = Files(
-        disks=tuple(devices.path(work, disk) for disk in spec.disks),
+        disks=tuple(pools.place(node, disk) for disk in spec.disks),
         media=tuple(devices.content(work, medium) for medium in spec.media),
         log=PurePosixPath(node.host.logs.path(spec.uuid)),
         kernel=_kernel(work),
@@ -316,7 +316,7 @@ async def _may_be_here(work: Work, disk: DomainDisk) -> bool:
     told = {fact.name: fact for fact in work.order.status.volumes or ()}.get(disk.volume)
     try:
         await pools.ensure(work.node, disk.pool)
-        return await work.node.host.volume(disk.pool, disk.volume_uid) is not None
+        return await volumes.look(work.node, disk) is not None
     except Unavailable:
         raise
     except Retryable:

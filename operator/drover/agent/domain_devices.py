@@ -7,16 +7,10 @@ from typing import Any
 from drover.agent import pool as pools
 from drover.agent import volume as volumes
 from drover.agent.work import Work
-from drover.api.domain import DomainDisk, DomainMedium, VolumeFact
+from drover.api.domain import DomainMedium, VolumeFact
 from drover.planning import domain_action as does
-from drover.translation.volume import path as file_path
 
 Act = Callable[[Work, Any], Awaitable[None]]
-
-
-def path(work: Work, disk: DomainDisk) -> PurePosixPath:
-    """Where a disk's file is."""
-    return file_path(pools.path(work.node, disk.pool), disk.volume_uid)
 
 
 def content(work: Work, medium: DomainMedium) -> PurePosixPath | None:
@@ -34,7 +28,9 @@ async def _set_memory(work: Work, action: does.SetMemory) -> None:
 
 
 async def _attach_disk(work: Work, action: does.AttachDisk) -> None:
-    await work.node.host.attach_disk(work.order.spec.uuid, action.disk, path(work, action.disk), action.device)
+    await work.node.host.attach_disk(
+        work.order.spec.uuid, action.disk, pools.place(work.node, action.disk), action.device
+    )
 
 
 async def _detach_disk(work: Work, action: does.DetachDisk) -> None:

@@ -68,7 +68,8 @@ async def _has_room(node: Node, order: DomainView, guest: Guest | None) -> bool:
     if guest is None or guest.reason != "IOError":
         return True
     try:
-        facts = [await pools.ensure(node, pool) for pool in {disk.pool for disk in order.spec.disks}]
+        growing = {disk.pool for disk in order.spec.disks if not pools.is_whole(node, disk.pool)}
+        facts = [await pools.ensure(node, pool) for pool in growing]
     except OperatorError:
         return False
     return all(each.available_bytes >= min(ROOM_BYTES, each.capacity_bytes // ROOM_PART) for each in facts)

@@ -1,13 +1,23 @@
 """Storage pools on this node: made where machines need them, and beforehand where every node has them."""
 
+from pathlib import PurePosixPath
+
 from drover.agent.node import Node
+from drover.api.domain import DomainDisk
+from drover.api.pool import ISCSIPool, StoragePoolSpec
 from drover.errors import NotReady, OperatorError
 from drover.planning import pool as planning
-from drover.state.host import Export, PoolFacts
+from drover.planning.view import VolumeView
+from drover.state.guest import BlockDevice, Place, Unit
+from drover.state.host import Export, Group, Lender, PoolFacts, Target
 from drover.state.resource import Key
+from drover.translation import pool as translation
+from drover.translation import volume as volumes
 
 MOUNTS = "mounts"
 """Folder of the agent's own in which exports are mounted."""
+INITIATOR, PORT = "iqn.2026-01.dev.drover", 3260
+"""How nodes call themselves before their names, and where targets listen, unless a pool says otherwise."""
 CHECK_SECONDS = 60.0
 """How often a pool is looked at although nothing changed: a directory may vanish."""
 
@@ -37,7 +47,7 @@ async def _is_known(node: Node, name: str) -> bool:
 async def ensure(node: Node, name: str) -> PoolFacts:
     """Have a pool usable on this node."""
     try:
-        facts = await node.host.ensure_pool(name, path(node, name), _export(node, name))
+        facts = await node.host.ensure_pool(name, path(node, name), _lender(node, name))
     except OperatorError as error:
         node.shared.saw_pool(name, trouble=str(error))
         raise
@@ -51,15 +61,67 @@ def is_shared(node: Node, name: str) -> bool:
     return pool is None or planning.is_shared(pool)
 
 
+def is_whole(node: Node, name: str) -> bool:
+    """Tell whether volumes of a pool have all their bytes of their own from the beginning."""
+    spec = _spec(node, name)
+    return spec.lvm is not None or spec.iscsi is not None
+
+
+def is_lent(node: Node, name: str) -> bool:
+    """Tell whether volumes of a pool are there already, and stay when they are let go."""
+    return _spec(node, name).iscsi is not None
+
+
+def lent(node: Node, name: str, volume: VolumeView) -> Unit | None:
+    """Find the LUN that a pool gives to a volume."""
+    iscsi, key = _spec(node, name).iscsi, volume.meta.key
+    lun = planning.lun(node.orders.pool(name), key.namespace, key.name)
+    return None if iscsi is None or lun is None else Unit(_target(node, iscsi), lun)
+
+
 def path(node: Node, name: str) -> str:
     """Folder of a pool; `NotReady` when there is no such pool."""
+    spec = _spec(node, name)
+    if spec.lvm:
+        return str(translation.device(spec.lvm.volume_group))
+    if spec.iscsi:
+        return translation.address(_target(node, spec.iscsi))
+    return spec.directory.path if spec.directory else str(node.identity.state_dir / MOUNTS / name)
+
+
+def place(node: Node, disk: DomainDisk) -> Place:
+    """Where a disk's data is on this node."""
+    folder, iscsi = path(node, disk.pool), _spec(node, disk.pool).iscsi
+    if iscsi:
+        return Unit(_target(node, iscsi), unit(disk))
+    if is_whole(node, disk.pool):
+        return BlockDevice(PurePosixPath(folder) / volumes.logical(disk.volume_uid))
+    return volumes.path(folder, disk.volume_uid)
+
+
+def unit(disk: DomainDisk) -> int:
+    """The LUN that a disk of a pool of LUNs is; `NotReady` when it was given none."""
+    if disk.lun is None:
+        raise NotReady(f"disk {disk.name}: pool {disk.pool} gives no LUN to {disk.volume}", reason="LUNNotGiven")
+    return disk.lun
+
+
+def _target(node: Node, spec: ISCSIPool) -> Target:
+    initiator = spec.initiator or f"{INITIATOR}:{node.identity.name}"
+    return Target(spec.server, spec.port or PORT, spec.target, initiator)
+
+
+def _lender(node: Node, name: str) -> Lender | None:
+    spec = _spec(node, name)
+    if spec.iscsi:
+        return _target(node, spec.iscsi)
+    if spec.lvm:
+        return Group(spec.lvm.volume_group)
+    return Export(spec.nfs.server, spec.nfs.path) if spec.nfs else None
+
+
+def _spec(node: Node, name: str) -> StoragePoolSpec:
     pool = node.orders.pool(name)
     if pool is None:
         raise NotReady(f"pool {name} does not exist", reason="PoolNotFound")
-    return pool.spec.directory.path if pool.spec.directory else str(node.identity.state_dir / MOUNTS / name)
-
-
-def _export(node: Node, name: str) -> Export | None:
-    pool = node.orders.pool(name)
-    nfs = pool.spec.nfs if pool else None
-    return Export(nfs.server, nfs.path) if nfs else None
+    return pool.spec

@@ -21,6 +21,8 @@ from drover.state.resource import Key
 
 LOOK_SECONDS = 5.0
 """How soon to look again whether a volume that is to go is still used on another node."""
+LOST_SECONDS = 30.0
+"""How soon to look again for a LUN: the target's administrator may bring it back."""
 
 
 async def reconcile(node: Node, key: Key) -> float | None:
@@ -49,6 +51,9 @@ async def _delete(node: Node, volume: VolumeView) -> None:
     if pools.is_shared(node, name) and await _is_used_elsewhere(node, volume):
         raise NotReady(f"volume {volume.meta.key} is used on another node", reason="VolumeInUse", delay=LOOK_SECONDS)
     await pools.ensure(node, name)
+    if pools.is_lent(node, name):
+        await _leave(node, name, volume)
+        return
     if volume.spec.wipe == "Enabled":
         chore = Chore(volume.meta.uid, "Wiping", f"volume {volume.meta.key} is being wiped")
         await node.chores.do(chore, partial(_wipe, node, name, volume.meta.uid))
@@ -62,6 +67,13 @@ async def _wipe(node: Node, pool: str, uid: str) -> None:
     await node.host.delete_volume(pool, uid)
 
 
+async def _leave(node: Node, pool: str, volume: VolumeView) -> None:
+    """Leave a LUN as it is, or full of zeros."""
+    place = pools.lent(node, pool, volume)
+    if place is not None and volume.spec.wipe == "Enabled":
+        await node.host.wipe_lun(pool, place)
+
+
 async def _is_used_elsewhere(node: Node, volume: VolumeView) -> bool:
     """Ask the API server whether a machine on some node has a volume: of other nodes' Domains we do not hear."""
     listing = await node.cluster.list(DOMAIN, namespace=volume.meta.key.namespace)
@@ -70,8 +82,25 @@ async def _is_used_elsewhere(node: Node, volume: VolumeView) -> bool:
     return named or any(volume.meta.key.name in live.volumes(domain.status.live) for domain in every)
 
 
+async def look(node: Node, disk: DomainDisk) -> VolumeFile | None:
+    """Look a disk's data up."""
+    if disk.lun is not None:
+        return await node.host.lun(disk.pool, disk.lun)
+    return await node.host.volume(disk.pool, disk.volume_uid)
+
+
+async def _unit(node: Node, disk: DomainDisk) -> VolumeFile:
+    file = await node.host.lun(disk.pool, pools.unit(disk))
+    if file is None:
+        words = f"disk {disk.name}: the target of pool {disk.pool} does not offer LUN {disk.lun} to this node"
+        raise NotReady(words, reason="LUNNotFound", delay=LOST_SECONDS)
+    return file
+
+
 async def ensure(node: Node, order: DomainView, disk: DomainDisk) -> VolumeFile:
     """Have a disk's file as the Domain asks for it, for a guest that is off."""
+    if pools.is_lent(node, disk.pool):
+        return await _unit(node, disk)
     file = await node.host.volume(disk.pool, disk.volume_uid)
     image = disk.image
     size = node.images.virtual_size(image.source, image=image.image) if image else None
@@ -82,7 +111,7 @@ async def ensure(node: Node, order: DomainView, disk: DomainDisk) -> VolumeFile:
         return await node.host.grow_volume(disk.pool, disk.volume_uid, step.size_bytes)
     if isinstance(step, Create):
         path = node.images.path(image.source, disk=True, image=image.image) if image else None
-        if path is not None and pools.is_shared(node, disk.pool):
+        if pools.is_whole(node, disk.pool) or (path is not None and pools.is_shared(node, disk.pool)):
             whole = partial(node.host.create_whole_volume, disk.pool, disk.volume_uid, step.size_bytes, path)
             return await _copied(node, disk, whole)
         return await node.host.create_volume(disk.pool, disk.volume_uid, step.size_bytes, path)

@@ -32,6 +32,6 @@ class Work:
             if disk.volume in told or disk.volume in self.volumes:
                 continue
             with suppress(NotReady):  # a pool that nobody has used since the node was booted
-                file = await self.node.host.volume(disk.pool, disk.volume_uid)
+                file = await volumes.look(self.node, disk)
                 if file is not None:
                     self.volumes[disk.volume] = volumes.fact(disk, file)

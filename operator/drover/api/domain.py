@@ -106,6 +106,8 @@ class DomainDisk(Model):
     """The image it starts from."""
     clone: DomainClone | None = None
     """The volume it starts as a copy of; without it and an image: blank."""
+    lun: int | None = None
+    """The LUN that it is, in a pool whose volumes are LUNs."""
     data: Literal["New", "Seen"] = "New"
     """Seen: some node had its data before this incarnation, so that it is never made anew."""
     hardware: DiskHardware = Field(default_factory=DiskHardware)

@@ -14,6 +14,7 @@ from drover.api.base import (
     Users,
     Word,
     between,
+    distinct,
     keyed,
     rule,
     rules,
@@ -24,8 +25,23 @@ from drover.api.base import (
 Access = Literal["NodeLocal", "Shared"]
 SERVER = r"^[A-Za-z0-9]([A-Za-z0-9.:-]*[A-Za-z0-9])?$"
 PATH = r"^(/[.]?[A-Za-z0-9_-][A-Za-z0-9._-]*)+$"
+QUALIFIED_NAME = r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?/[a-z0-9]([-a-z0-9.]*[a-z0-9])?$"
+ISCSI_NAME = r"^(iqn|eui|naa)[.][A-Za-z0-9.:-]+$"
+GROUP = r"^[A-Za-z0-9_+][A-Za-z0-9_+.-]*$"
 
 
+Server = Annotated[
+    str,
+    Field(max_length=253, pattern=SERVER, json_schema_extra=told(SERVER, "a host name or an IP address")),
+]
+ISCSIName = Annotated[
+    str,
+    Field(
+        max_length=223,
+        pattern=ISCSI_NAME,
+        json_schema_extra=told(ISCSI_NAME, "a name such as iqn.2026-01.com.example:disks"),
+    ),
+]
 AbsolutePath = Annotated[
     str,
     Field(
@@ -46,17 +62,63 @@ class DirectoryPool(Model):
 class NFSPool(Model):
     """An export of an NFS server, which each node mounts by itself."""
 
-    server: Annotated[
-        str,
-        Field(
-            max_length=253,
-            pattern=SERVER,
-            json_schema_extra=told(SERVER, "a host name or an IP address"),
-        ),
-    ]
+    server: Server
     """Name or address of the server, as the nodes reach it."""
     path: AbsolutePath
     """The export; root of the nodes must be allowed to write there."""
+
+
+class LVMPool(Model):
+    """A volume group of LVM, which each node has by the same name; others may have logical volumes in it."""
+
+    volume_group: Annotated[
+        str,
+        Field(max_length=127, pattern=GROUP, json_schema_extra=told(GROUP, "the name of a volume group, such as vg0")),
+    ]
+    """Its name. It is never made nor extended, and only volumes called drover-… are ever written or deleted."""
+
+
+class LUN(Model):
+    """A LUN and the one volume that may have it."""
+
+    lun: Annotated[int, Field(ge=0, le=16383)]
+    """Its number in the target."""
+    volume: Annotated[
+        str,
+        Field(
+            max_length=317,
+            pattern=QUALIFIED_NAME,
+            json_schema_extra=told(QUALIFIED_NAME, "a StorageVolume as namespace/name"),
+        ),
+    ]
+    """The StorageVolume whose data it is, as namespace/name; its source is Existing."""
+
+
+class ISCSIPool(Model):
+    """A target whose administrator made LUNs, each of which is one volume as it is."""
+
+    model_config = ConfigDict(
+        json_schema_extra=rules(
+            *unchanged("server", "port", "target", "initiator"),
+            distinct("luns", "volume"),
+            rule(
+                "oldSelf.luns.all(old, self.luns.exists(new, new.lun == old.lun && new.volume == old.volume))",
+                "a LUN stays its volume's: entries of luns can be added, but neither changed nor removed",
+                path=".luns",
+            ),
+        )
+    )
+
+    server: Server
+    """Name or address of the server, as the nodes reach it."""
+    port: Annotated[int, Field(ge=1, le=65535)] | None = None
+    """Where it takes connections; default 3260."""
+    target: ISCSIName
+    """Name of the target."""
+    initiator: ISCSIName | None = None
+    """How nodes call themselves; default iqn.2026-01.dev.drover:<node>, which the target may be told to let in."""
+    luns: Annotated[list[LUN], Field(max_length=128, json_schema_extra=keyed("lun"))]
+    """Which volume has which LUN; no other LUN is ever used. Entries can be added at any time."""
 
 
 class StoragePoolSpec(Model):
@@ -69,27 +131,44 @@ class StoragePoolSpec(Model):
                 "directory goes with type Directory, and only with it",
             ),
             rule("(self.type == 'NFS') == has(self.nfs)", "nfs goes with type NFS, and only with it"),
+            rule("(self.type == 'LVM') == has(self.lvm)", "lvm goes with type LVM, and only with it"),
             rule(
-                "self.type != 'NFS' || !has(self.access) || self.access == 'Shared'",
-                "access of type NFS is Shared: all nodes see the same bytes",
+                "self.type != 'LVM' || !has(self.access) || self.access == 'NodeLocal'",
+                "access of type LVM is NodeLocal: nothing keeps nodes that share a volume group from spoiling it",
                 path=".access",
             ),
-            *unchanged("type", "directory", "nfs", "access"),
+            rule("(self.type == 'ISCSI') == has(self.iscsi)", "iscsi goes with type ISCSI, and only with it"),
+            rule(
+                "!(self.type in ['NFS', 'ISCSI']) || !has(self.access) || self.access == 'Shared'",
+                "'access of type ' + self.type + ' is Shared: all nodes see the same bytes'",
+                dynamic=True,
+                path=".access",
+            ),
+            rule(
+                "self.type != 'ISCSI' || !(has(self.overcommit) || (has(self.default) && self.default))",
+                "neither overcommit nor default goes with type ISCSI: nothing is made there",
+            ),
+            *unchanged("type", "directory", "nfs", "lvm", "access"),
         )
     )
 
-    type: Literal["Directory", "NFS"]
-    """Directory: files below a directory of the node; NFS: files on a server that all nodes mount."""
+    type: Literal["Directory", "ISCSI", "LVM", "NFS"]
+    """Directory: files below a directory of the node; ISCSI: LUNs that are there already; LVM: logical volumes of a
+    volume group of the node; NFS: files on a server that all nodes mount."""
     directory: DirectoryPool | None = None
     """The member of type Directory."""
     nfs: NFSPool | None = None
     """The member of type NFS."""
+    lvm: LVMPool | None = None
+    """The member of type LVM."""
+    iscsi: ISCSIPool | None = None
+    """The member of type ISCSI."""
     default: bool = False
     """Whether disks that name no pool go here; of several the oldest wins."""
     node_selector: NodeLabels | None = None
     """Labels of the nodes that have it; absent: all."""
     access: Access | None = None
-    """NodeLocal (default of type Directory): every node has bytes of its own; Shared: all its nodes see the same bytes, so machines start on any of them. Immutable."""
+    """NodeLocal (default of types Directory and LVM): every node has bytes of its own; Shared: all its nodes see the same bytes, so machines start on any of them. Immutable."""
     overcommit: Annotated[Quantity, Field(json_schema_extra=between("overcommit", "0.1", "1000"))] | None = None
     """How often a node's capacity may be promised to volumes, such as "1.5"; absent: without bound. Live."""
     namespace_limit: Annotated[Quantity, Field(json_schema_extra=between("namespaceLimit", "1Mi", "1Ei"))] | None = None

@@ -32,8 +32,9 @@ class VolumeSource(Model):
         )
     )
 
-    type: Literal["Image", "Volume", "Blank"]
-    """Image: a copy on write of an image; Volume: a full copy of another volume; Blank: zeros."""
+    type: Literal["Image", "Volume", "Blank", "Existing"]
+    """Image: a copy on write of an image; Volume: a full copy of another volume; Blank: zeros; Existing: what is there,
+    the LUN that a pool of type ISCSI gives to the volume."""
     image: Reference | None = None
     """The VirtualMachineImage of type Image."""
     volume: ObjectName | None = None
@@ -72,6 +73,11 @@ class StorageVolumeSpec(Model):
             rule(
                 "has(self.size) || (has(self.source) && self.source.type != 'Blank')",
                 "size is required of a blank volume",
+            ),
+            rule(
+                "!(has(self.size) && has(self.source) && self.source.type == 'Existing')",
+                "size does not go with source.type Existing: the volume has the size of what is there",
+                path=".size",
             ),
             grows("''"),
         )

@@ -79,7 +79,7 @@ def tokens(found: Found) -> frozenset[Token]:
     images = wanted.images | {names.qualified(image, key.namespace) for image in sources if image}
     pairs = {
         "virtualmachineimages": images,
-        "storagepools": wanted.pools | {catalog.default_pool, ""},
+        "storagepools": {*_pools(wanted, catalog.volumes, catalog.default_pool), ""},
         ROOMS: catalog.rooms,
         "virtualnetworks": wanted.networks | {catalog.default_network, ""},
         "storagevolumes": {f"{key.namespace}/{name}" for name in volumes},

@@ -8,6 +8,7 @@ from drover.api.hardware import DiskBounds
 from drover.errors import Busy, NotReady
 from drover.hypervisor.domain import ours
 from drover.hypervisor.errors import host_trouble
+from drover.state.guest import Place
 from drover.translation.domain import disks, interfaces
 from drover.translation.xml import Element, render
 
@@ -37,12 +38,12 @@ def set_memory(connection: libvirt.virConnect, uuid: str, size_bytes: int) -> No
         _active(connection, uuid).setMemoryFlags(size_bytes >> 10, _LIVE)
 
 
-def attach_disk(connection: libvirt.virConnect, uuid: str, disk: DomainDisk, path: PurePosixPath, device: str) -> None:
+def attach_disk(connection: libvirt.virConnect, uuid: str, disk: DomainDisk, place: Place, device: str) -> None:
     """Plug a disk in."""
     domain = _active(connection, uuid)
     if disks.plugged(domain.XMLDesc(), disk.name) is None:
         with host_trouble("HotPlugFailed"):
-            domain.attachDeviceFlags(render(disks.rendered(disk, path, device)), _LIVE)
+            domain.attachDeviceFlags(render(disks.rendered(disk, place, device)), _LIVE)
 
 
 def detach_disk(connection: libvirt.virConnect, uuid: str, name: str) -> None:

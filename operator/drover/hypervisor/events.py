@@ -3,11 +3,15 @@
 Callbacks run in libvirt's thread and must not block: they only translate and hand on.
 """
 
+import logging
 from collections.abc import Callable, Iterator
+from typing import TypeVar
 
 import libvirt
 from drover.state.guest import GuestEvent, GuestEventKind
 
+T = TypeVar("T")
+LOG = logging.getLogger(__name__)
 Emit = Callable[[str, GuestEventKind, str], None]
 """Takes uuid, kind and detail."""
 
@@ -80,3 +84,11 @@ def _uuid(domain: libvirt.virDomain) -> str:
 def receiver(deliver: Callable[[GuestEvent], None], clock: Callable[[], float]) -> Emit:
     """An `Emit` that stamps and delivers."""
     return lambda uuid, kind, detail: deliver(GuestEvent(uuid, kind, detail, clock()))
+
+
+def told(listener: Callable[[T], None], news: T) -> None:
+    """Tell one of several; its failure must not keep the news from the others."""
+    try:
+        listener(news)
+    except Exception:
+        LOG.exception("a listener failed", extra={"news": str(news)})

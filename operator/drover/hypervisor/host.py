@@ -7,32 +7,30 @@ Guests without a record of ours do not exist here: they are neither listed nor t
 
 import asyncio
 import contextlib
-import logging
 from collections import defaultdict
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from types import TracebackType
-from typing import Self, TypeVar
+from typing import Self
 
 from drover.api.domain import DomainDisk, DomainInterface
 from drover.api.hardware import DiskBounds
 from drover.api.interface import LinkState
 from drover.api.network import VirtualNetworkSpec
 from drover.errors import Unavailable
-from drover.hypervisor import devices, facts, hostdevice, imageuse, stats, volume
+from drover.hypervisor import devices, disk, facts, hostdevice, imageuse, stats, unit
 from drover.hypervisor import domain as guests
 from drover.hypervisor import network as networks
 from drover.hypervisor import pool as storage
 from drover.hypervisor.connection import Callbacks, Connection
+from drover.hypervisor.events import told
 from drover.hypervisor.leases import Leases
 from drover.hypervisor.logs import Logs
-from drover.state.guest import Blueprint, Guest, GuestEvent, Record
-from drover.state.host import Export, GuestSample, HostFacts, NetworkFacts, PoolFacts, Reservation, VolumeFile
+from drover.state.guest import Blueprint, Guest, GuestEvent, Place, Record, Unit
+from drover.state.host import GuestSample, HostFacts, Lender, NetworkFacts, PoolFacts, Reservation, VolumeFile
 from drover.state.hostdevice import Claim
 
-T = TypeVar("T")
-LOG = logging.getLogger(__name__)
 SPARE_THREADS = 4
 """Calls that are served while as many guests as may be are starting, being saved and being cut off."""
 SAVES = 2
@@ -123,11 +121,11 @@ class Host:
 
     def _deliver(self, event: GuestEvent) -> None:
         for listener in self._listeners:
-            _told(listener, event)
+            told(listener, event)
 
     def _notify(self, connected: bool) -> None:  # noqa: FBT001  # the callback's whole message
         for watcher in self._watchers:
-            _told(watcher, connected)
+            told(watcher, connected)
 
     def _network(self, name: str) -> Path:
         return self.options.state_dir / "networks" / name
@@ -213,9 +211,9 @@ class Host:
         """Have the balloon of a running guest leave it so much; the guest follows when it can."""
         await self._libvirt.call(devices.set_memory, uuid, size_bytes)
 
-    async def attach_disk(self, uuid: str, disk: DomainDisk, path: PurePosixPath, device: str) -> None:
+    async def attach_disk(self, uuid: str, disk: DomainDisk, place: Place, device: str) -> None:
         """Plug a disk into a running guest."""
-        await self._libvirt.call(devices.attach_disk, uuid, disk, path, device)
+        await self._libvirt.call(devices.attach_disk, uuid, disk, place, device)
 
     async def detach_disk(self, uuid: str, name: str) -> None:
         """Take a disk from a running guest; `NotReady` until it has let go."""
@@ -275,13 +273,13 @@ class Host:
 
     # --- pools and volumes: `pool` is the StoragePool's name, `uid` the StorageVolume's -----------------------------
 
-    async def ensure_pool(self, pool: str, path: str, export: Export | None = None) -> PoolFacts:
-        """Define, build and activate a pool of the directory, on which the export is mounted if there is one.
+    async def ensure_pool(self, pool: str, path: str, lender: Lender | None = None) -> PoolFacts:
+        """Define, build and activate a pool of the directory, or of what the lender has.
 
-        Raises `NotReady` when the directory cannot be made, or not be mounted on.
+        Raises `NotReady` when it cannot be made or used, with reason Unsupported when the node lacks a package for it.
         """
         async with self._pools[pool]:
-            return await self._libvirt.call(storage.ensure, pool, path, export)
+            return await self._libvirt.call(storage.ensure, pool, path, lender)
 
     async def pool(self, pool: str) -> PoolFacts | None:
         """Sizes of an active pool; None when there is none."""
@@ -298,7 +296,7 @@ class Host:
 
     async def volume(self, pool: str, uid: str) -> VolumeFile | None:
         """The volume's file; None when there is none."""
-        return await self._libvirt.call(volume.volume, pool, uid)
+        return await self._libvirt.call(disk.look, pool, uid)
 
     async def create_volume(self, pool: str, uid: str, size_bytes: int, image: Path | None = None) -> VolumeFile:
         """Make the volume's file, blank or by copy on write of a qcow2 `image`; keep one that is there.
@@ -306,16 +304,20 @@ class Host:
         Raises `NotReady` with reason PoolFull when there is no room.
         """
         base = None if image is None else PurePosixPath(image)
-        return await self._libvirt.call(volume.create, pool, uid, size_bytes, base)
+        return await self._libvirt.call(disk.create, pool, uid, size_bytes, base, self.options.state_dir)
 
-    async def create_whole_volume(self, pool: str, uid: str, size_bytes: int, image: Path) -> VolumeFile:
-        """Make the volume's file with all that is in the image, which it does not need any more then."""
+    async def create_whole_volume(self, pool: str, uid: str, size_bytes: int, image: Path | None) -> VolumeFile:
+        """Make the volume with every byte of its own: with all that is in the image, if there is one.
+
+        Takes as long as copying takes.
+        """
+        base = None if image is None else PurePosixPath(image)
         async with self._copies:
-            return await self._libvirt.call(volume.create_whole, pool, uid, size_bytes, PurePosixPath(image))
+            return await self._libvirt.call(disk.create_whole, pool, uid, size_bytes, base, self.options.state_dir)
 
     async def grow_volume(self, pool: str, uid: str, size_bytes: int) -> VolumeFile:
         """Make a volume of a guest that is off larger; never smaller."""
-        return await self._libvirt.call(volume.grow, pool, uid, size_bytes)
+        return await self._libvirt.call(disk.grow, pool, uid, size_bytes)
 
     async def copy_volume(self, pool: str, uid: str, size_bytes: int, origin: tuple[str, str]) -> VolumeFile:
         """Make the volume's file as a copy of the one of `origin`, a pool and uid; keep one that is there.
@@ -323,20 +325,30 @@ class Host:
         Raises `NotReady` with reason SourceInUse while a guest has the origin open. Takes as long as copying takes.
         """
         async with self._copies:
-            return await self._libvirt.call(volume.copy, pool, uid, size_bytes, origin)
+            return await self._libvirt.call(disk.copy, pool, uid, size_bytes, origin, self.options.state_dir)
 
     async def wipe_volume(self, pool: str, uid: str) -> None:
         """Write zeros over the volume's data; done if it is gone, to be done again if it was not done to its end."""
         async with self._copies:
-            await self._libvirt.call(volume.wipe, pool, uid)
+            await self._libvirt.call(disk.wipe, pool, uid)
 
     async def delete_volume(self, pool: str, uid: str) -> None:
         """Delete the volume's data; done if it is gone."""
-        await self._libvirt.call(volume.delete, pool, uid)
+        await self._libvirt.call(disk.delete, pool, uid)
+
+    async def lun(self, pool: str, lun: int) -> VolumeFile | None:
+        """A LUN of the pool's target; None when the target does not offer it."""
+        async with self._pools[pool]:
+            return await self._libvirt.call(unit.look, pool, lun)
+
+    async def wipe_lun(self, pool: str, place: Unit) -> None:
+        """Write zeros over a LUN; done if it is gone, to be done again if it was not done to its end."""
+        async with self._copies:
+            await self._libvirt.call(unit.wipe, pool, place)
 
     async def volumes(self, pool: str) -> tuple[str, ...]:
         """List the uids of the volumes in the pool."""
-        return await self._libvirt.call(volume.volumes, pool)
+        return await self._libvirt.call(disk.uids, pool)
 
     async def named_images(self) -> frozenset[str]:
         """Digests of cached images that guests and volumes here name; `NotReady` when that cannot be known."""
@@ -375,11 +387,3 @@ class Host:
     async def reservations(self, network: str) -> tuple[str, ...]:
         """Hardware addresses that have a reservation or a name: to find those that nobody needs any more."""
         return await asyncio.to_thread(Leases(network, self._network(network)).known)
-
-
-def _told(listener: Callable[[T], None], news: T) -> None:
-    """Tell one of several; its failure must not keep the news from the others."""
-    try:
-        listener(news)
-    except Exception:
-        LOG.exception("a listener failed", extra={"news": str(news)})

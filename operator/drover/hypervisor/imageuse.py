@@ -9,6 +9,7 @@ from pathlib import Path
 import libvirt
 from drover.errors import NotReady
 from drover.hypervisor.errors import found, host_trouble
+from drover.hypervisor.pool import holds_files
 from drover.translation import imagename
 from drover.translation import pool as translation
 
@@ -19,7 +20,8 @@ def named(connection: libvirt.virConnect) -> frozenset[str]:
     for domain in connection.listAllDomains():
         seen |= imagename.digests(" ".join(_definitions(domain)))
     for storage in connection.listAllStoragePools():
-        if translation.pool(storage.name()) is not None:
+        # Volumes that are no files have all their bytes of their own.
+        if translation.pool(storage.name()) is not None and holds_files(storage):
             seen |= _volumes(storage)
     return frozenset(seen)
 

@@ -1,26 +1,34 @@
 """Verbs on storage pools; blocking, see `domain`."""
 
 import os
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import PurePosixPath
 
 import libvirt
 from drover.errors import NotReady
-from drover.hypervisor.errors import found, host_trouble
-from drover.state.host import Export, PoolFacts
+from drover.hypervisor.errors import TRANSPORT, found, host_trouble
+from drover.state.host import Export, Lender, PoolFacts, Target
 from drover.translation import pool as translation
 from drover.translation import volume
 
+ANSWER_SECONDS = 3.0
+"""libvirt itself would wait for a server for minutes, and let nobody else ask for the pool meanwhile."""
 
-def ensure(connection: libvirt.virConnect, pool: str, path: str, export: Export | None = None) -> PoolFacts:
+
+def ensure(connection: libvirt.virConnect, pool: str, path: str, lender: Lender | None = None) -> PoolFacts:
     """Make the pool active; one of another directory is defined anew unless volumes are in it."""
+    if isinstance(lender, Target):
+        _reach(lender)
     storage = found(connection.storagePoolLookupByName, translation.name(pool))
     if storage is not None and _moved(storage, path):
         _give_up(storage, pool, path)
         storage = None
     if storage is None:
-        storage = connection.storagePoolDefineXML(translation.document(pool, path, export))
+        storage = _define(connection, translation.document(pool, path, lender))
     if not storage.isActive():
-        _activate(storage, f"{export.server}:{export.path}" if export else path)
+        _activate(storage, f"{lender.server}:{lender.path}" if isinstance(lender, Export) else path)
     return _facts(storage, pool)
 
 
@@ -53,6 +61,9 @@ def remove(connection: libvirt.virConnect, pool: str) -> None:
 
 def _forget(storage: libvirt.virStoragePool) -> None:
     if storage.isActive():
+        if is_group(storage):
+            # libvirt would deactivate every volume of the group, others' too; it forgets the pool when it is restarted.
+            return
         storage.destroy()
     found(storage.undefine)
 
@@ -63,8 +74,13 @@ def _moved(storage: libvirt.virStoragePool, path: str) -> bool:
 
 def _give_up(storage: libvirt.virStoragePool, pool: str, path: str) -> None:
     """Forget a pool of another directory, which nobody uses; its files stay."""
+    directory = translation.directory(storage.XMLDesc())
+    if storage.isActive() and is_group(storage):
+        raise NotReady(
+            f"pool {pool} was {directory} on this node; restart its libvirtd, and it can be {path}",
+            reason="PoolUnusable",
+        )
     if storage.isActive() and _holds_volumes(storage):
-        directory = translation.directory(storage.XMLDesc())
         raise NotReady(
             f"pool {pool} is at {directory} on this node and has volumes there, so it cannot be at {path}",
             reason="PoolUnusable",
@@ -78,13 +94,41 @@ def _holds_volumes(storage: libvirt.virStoragePool) -> bool:
     return any(volume.uid(name) is not None for name in storage.listVolumes())
 
 
+def _reach(target: Target) -> None:
+    """Object to a server that does not answer."""
+    try:
+        socket.create_connection((target.server, target.port), ANSWER_SECONDS).close()
+    except OSError as error:
+        words = f"iSCSI server {target.server}:{target.port} does not answer: {error}"
+        raise NotReady(words, reason="PoolUnusable") from error
+
+
+def _define(connection: libvirt.virConnect, document: str) -> libvirt.virStoragePool:
+    with _installed(translation.kind(document)):
+        return connection.storagePoolDefineXML(document)
+
+
 def _activate(storage: libvirt.virStoragePool, what: str) -> None:
     try:
-        storage.build()
-        storage.create()
+        with _installed(translation.kind(storage.XMLDesc())):
+            if holds_files(storage):
+                storage.build()
+            storage.create()
     except libvirt.libvirtError as error:
         if not storage.isActive():
             raise NotReady(f"{what} cannot be used: {error}", reason="PoolUnusable") from error
+
+
+@contextmanager
+def _installed(kind: str) -> Iterator[None]:
+    """Tell what is not installed on the node."""
+    try:
+        yield
+    except libvirt.libvirtError as error:
+        lacking = translation.explain(kind, str(error))
+        if lacking and error.get_error_domain() not in TRANSPORT:
+            raise NotReady(f"{lacking}: {error}", reason="Unsupported") from error
+        raise
 
 
 def _facts(storage: libvirt.virStoragePool, pool: str) -> PoolFacts:
@@ -99,12 +143,25 @@ def _space(storage: libvirt.virStoragePool, path: str) -> tuple[int, int]:
     libvirt knows them only as of its last refresh, and a refresh reads the header of every volume.
     """
     try:
-        system = os.statvfs(path)
+        system = os.statvfs(path) if holds_files(storage) else None
     except OSError:
-        storage.refresh()
+        system = None
+    if system is None:
+        with host_trouble("PoolUnusable"):
+            storage.refresh()
         _, capacity, _, available = storage.info()
         return capacity, available
     return system.f_blocks * system.f_frsize, system.f_bavail * system.f_frsize
+
+
+def holds_files(storage: libvirt.virStoragePool) -> bool:
+    """Tell whether the volumes of a pool are files that the agent sees."""
+    return translation.holds_files(storage.XMLDesc())
+
+
+def is_group(storage: libvirt.virStoragePool) -> bool:
+    """Tell whether a pool is a volume group of LVM, in which others may have volumes."""
+    return translation.kind(storage.XMLDesc()) == translation.LOGICAL
 
 
 def directory(storage: libvirt.virStoragePool) -> str:

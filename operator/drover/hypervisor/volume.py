@@ -10,8 +10,9 @@ from pathlib import Path, PurePosixPath
 
 import libvirt
 from drover.errors import Busy, NotReady
+from drover.hypervisor import logical
 from drover.hypervisor.errors import found, host_trouble
-from drover.hypervisor.pool import active, available, directory
+from drover.hypervisor.pool import active, available, directory, is_group
 from drover.state.host import VolumeFile
 from drover.translation import volume as translation
 
@@ -79,7 +80,7 @@ def copy(connection: libvirt.virConnect, pool: str, uid: str, size_bytes: int, o
     known = _lookup(storage, uid) or _known_to_the_directory(storage, uid)
     if known is None:
         _discard(storage, translation.unfinished(uid))
-        made = Path(_copied(storage, translation.unfinished(uid), size_bytes, _origin(connection, origin)).path())
+        made = Path(_copied(storage, translation.unfinished(uid), size_bytes, source(connection, origin)).path())
         with made.open("rb") as file:
             os.fsync(file.fileno())
         made.rename(made.with_name(translation.name(uid)))
@@ -89,13 +90,14 @@ def copy(connection: libvirt.virConnect, pool: str, uid: str, size_bytes: int, o
     return _facts(known)
 
 
-def _origin(connection: libvirt.virConnect, origin: tuple[str, str]) -> libvirt.virStorageVol:
+def source(connection: libvirt.virConnect, origin: tuple[str, str]) -> libvirt.virStorageVol:
     """Find what is to be copied; not while a guest writes it."""
     pool, uid = origin
-    known = _lookup(active(connection, pool), uid)
+    storage = active(connection, pool)
+    known = logical.look(storage, uid) if is_group(storage) else _lookup(storage, uid)
     if known is None:
         raise NotReady(f"volume {uid}, which is to be copied, is not in pool {pool} of this node", reason="SourceLost")
-    if is_open(Path(known.path())):
+    if logical.is_attached(connection, known) if is_group(storage) else is_open(Path(known.path())):
         raise NotReady("the volume to be copied is in use: its machine is on", reason="SourceInUse", delay=OPEN_SECONDS)
     return known
 
@@ -104,7 +106,7 @@ def _copied(
     storage: libvirt.virStoragePool, uid: str, size_bytes: int, origin: libvirt.virStorageVol
 ) -> libvirt.virStorageVol:
     size = max(size_bytes, origin.info()[1])
-    with full(storage.name()), host_trouble("CopyFailed"):
+    with host_trouble("CopyFailed"), full(storage.name()):
         made = storage.createXMLFrom(translation.document(uid, size, None), origin, 0)
         if made.info()[1] < size:
             made.resize(size)

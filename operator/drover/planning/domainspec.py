@@ -22,6 +22,7 @@ from drover.planning import imagesource, names, netconfig, power
 from drover.planning.address import Held
 from drover.planning.catalog import Catalog
 from drover.planning.hardware import EffectiveMedium
+from drover.planning.pool import lun
 from drover.planning.power import Wish
 from drover.planning.resolve import Effective, EffectiveDisk, EffectiveInterface
 from drover.planning.view import ImageView, VolumeView
@@ -139,6 +140,7 @@ def _disk(disk: EffectiveDisk, parts: Parts, before: DomainSpec | None) -> Domai
         size_bytes=disk.size,
         image=_image(disk.image, parts, before) or _image_before(disk, before),
         clone=known.clone if known else _clone(disk, parts),
+        lun=known.lun if known else _lun(disk, parts),
         data=_data(disk, volume, known),
         hardware=disk.hardware,
     )
@@ -151,6 +153,11 @@ def _data(disk: EffectiveDisk, volume: VolumeView | None, known: DomainDisk | No
     if known is not None and known.hardware.ephemeral == "Disabled":
         return known.data
     return "Seen" if volume and volume.status.capacity is not None else "New"
+
+
+def _lun(disk: EffectiveDisk, parts: Parts) -> int | None:
+    """Find the LUN that a disk is; it stays that, whatever becomes of the pool's list."""
+    return lun(parts.catalog.pools.get(disk.pool), parts.machine.key.namespace, disk.volume)
 
 
 def _clone(disk: EffectiveDisk, parts: Parts) -> DomainClone | None:

@@ -9,8 +9,10 @@ from drover.planning.conditions import Finding, stamp
 from drover.planning.use import NOBODY, Use
 from drover.planning.view import HypervisorView, PoolView
 
-SHARED_TYPES = frozenset({"NFS"})
+SHARED_TYPES = frozenset({"ISCSI", "NFS"})
 """Types of which all nodes see the same bytes whatever `access` says."""
+RIGID_TYPES = frozenset({"LVM"})
+"""Types whose volumes keep the size that they were made with."""
 NEWS = 50
 """One part in so many of the capacity is a change of free space that is worth telling."""
 
@@ -48,6 +50,12 @@ def status(
 def is_shared(pool: PoolView | None) -> bool:
     """Tell whether all nodes of a pool see the same bytes; of a pool that is not known that is not assumed."""
     return pool is not None and (pool.spec.access == "Shared" or pool.spec.type in SHARED_TYPES)
+
+
+def lun(pool: PoolView | None, namespace: str, volume: str) -> int | None:
+    """Find the LUN that a pool gives to a volume."""
+    given = pool.spec.iscsi.luns if pool and pool.spec.iscsi else ()
+    return next((each.lun for each in given if each.volume == f"{namespace}/{volume}"), None)
 
 
 def ready(reports: Sequence[tuple[str, bool, str]]) -> Finding:

@@ -9,8 +9,9 @@ from drover.planning import hardware, quantity, seed
 from drover.planning.address import FAMILIES, family_of, number, windows
 from drover.planning.catalog import Catalog
 from drover.planning.conditions import Finding, find
+from drover.planning.pool import lun
 from drover.planning.resolve import Effective, EffectiveDisk, EffectiveInterface
-from drover.planning.view import AddressView, ImageView, NetworkView
+from drover.planning.view import AddressView, ImageView, NetworkView, PoolView
 
 Problem = tuple[str, str]
 """Reason and message."""
@@ -104,6 +105,8 @@ def _origin(disk: EffectiveDisk, catalog: Catalog) -> Iterator[Problem]:
             "VolumeNotFound",
             f"disk {disk.name}: there is no StorageVolume {disk.clone} to be copied in this namespace",
         )
+    elif origin.spec.source and origin.spec.source.type == "Existing":
+        yield "SourceUnsupported", f"disk {disk.name}: {disk.clone} is a LUN, of which no copies can be made"
     elif disk.size is not None and origin.status.capacity and disk.size < quantity.whole(origin.status.capacity):
         size = quantity.binary(disk.size)
         words = f"size {size} is less than {origin.status.capacity} of {disk.clone}, of which it is to be a copy"
@@ -117,6 +120,23 @@ def _pool(disk: EffectiveDisk, catalog: Catalog) -> Iterator[Problem]:
         yield "NoDefaultPool", f"disk {disk.name} names no pool, and no StoragePool is marked as default"
     elif disk.pool not in catalog.pools:
         yield "PoolNotFound", f"disk {disk.name}: there is no StoragePool {disk.pool}"
+    else:
+        yield from _unit(disk, catalog.pools[disk.pool], catalog)
+
+
+def _unit(disk: EffectiveDisk, pool: PoolView, catalog: Catalog) -> Iterator[Problem]:
+    """Hold LUNs and volumes whose source is Existing together: neither goes with anything else."""
+    volume, name = catalog.volumes.get(disk.volume), pool.meta.key.name
+    exists = volume is not None and volume.spec.source is not None and volume.spec.source.type == "Existing"
+    if exists and pool.spec.type != "ISCSI":
+        words = f"source Existing of volume {disk.volume} goes with pools of type ISCSI; {name} is of {pool.spec.type}"
+        yield "SourceUnsupported", f"disk {disk.name}: {words}"
+    elif pool.spec.type == "ISCSI" and not exists:
+        words = f"in pool {name} of type ISCSI nothing is made: name a StorageVolume whose source is Existing"
+        yield "SourceUnsupported", f"disk {disk.name}: {words}"
+    elif pool.spec.type == "ISCSI" and lun(pool, catalog.namespace, disk.volume) is None:
+        words = f"pool {name} gives no LUN to {catalog.namespace}/{disk.volume}"
+        yield "LUNNotGiven", f"disk {disk.name}: {words}"
 
 
 def _image(user: str, name: str, catalog: Catalog, use: str) -> Iterator[Problem]:

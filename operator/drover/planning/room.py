@@ -10,7 +10,7 @@ from drover.planning.catalog import Catalog
 from drover.planning.conditions import Finding
 from drover.planning.hardware import is_drive
 from drover.planning.ledger import Room, present, promised
-from drover.planning.pool import is_shared
+from drover.planning.pool import RIGID_TYPES, is_shared
 from drover.planning.resolve import Effective, EffectiveDisk
 from drover.planning.view import PoolView, VolumeView
 
@@ -133,7 +133,11 @@ def _taken(pool: PoolView, room: Room, node: PoolNode) -> int:
 
 def _bounded(disk: EffectiveDisk, catalog: Catalog, findings: list[Finding]) -> EffectiveDisk:
     volume, pool, room = catalog.volumes.get(disk.volume), catalog.pools.get(disk.pool), catalog.rooms.get(disk.pool)
-    if volume is None or pool is None or room is None or not volume.status.capacity:
+    if volume is None or pool is None or not volume.status.capacity:
+        return disk
+    if pool.spec.type in RIGID_TYPES:
+        return _kept(disk, volume, pool, findings)
+    if room is None:
         return disk
     more = (disk.size or 0) - max(promised(volume), present(volume))
     words = _no_growth(pool, room, volume.status.node_name or "", more, catalog) if more > 0 else None
@@ -142,6 +146,15 @@ def _bounded(disk: EffectiveDisk, catalog: Catalog, findings: list[Finding]) -> 
     reason, message = words
     findings.append(Finding("VolumesReady", "False", reason, f"disk {disk.name} cannot grow: {message}"))
     return replace(disk, size=max(promised(volume), present(volume)))
+
+
+def _kept(disk: EffectiveDisk, volume: VolumeView, pool: PoolView, findings: list[Finding]) -> EffectiveDisk:
+    """Leave a disk as it is whose pool cannot make it larger."""
+    if (disk.size or 0) <= present(volume):
+        return disk
+    words = f"volumes of pool {pool.meta.key.name}, which is of type {pool.spec.type}, keep their size"
+    findings.append(Finding("VolumesReady", "False", "Unsupported", f"disk {disk.name} cannot grow: {words}"))
+    return replace(disk, size=present(volume))
 
 
 def _no_growth(pool: PoolView, room: Room, node: str, more: int, catalog: Catalog) -> tuple[str, str] | None:

@@ -6,7 +6,7 @@ from typing import Literal
 
 from drover.api.domain import DomainSpec, DomainTimeline, LiveMachine
 from drover.api.virtualmachine import LastStop
-from drover.state.host import HostFacts
+from drover.state.host import HostFacts, Target
 
 GuestState = Literal["Running", "Paused", "Off"]
 """Running counts a guest that is shutting down or asleep: QEMU is there and its clock may tick."""
@@ -148,11 +148,30 @@ class Kernel:
 
 
 @dataclass(frozen=True, slots=True)
+class BlockDevice:
+    """A device of the node whose every byte is the guest's."""
+
+    device: PurePosixPath
+
+
+@dataclass(frozen=True, slots=True)
+class Unit:
+    """A LUN of a target, which QEMU reaches by itself."""
+
+    target: Target
+    lun: int
+
+
+Place = PurePosixPath | BlockDevice | Unit
+"""Where a disk's data is: a path is that of a qcow2 file."""
+
+
+@dataclass(frozen=True, slots=True)
 class Files:
     """Where on the node the parts of a guest are."""
 
-    disks: tuple[PurePosixPath, ...]
-    """qcow2 files in the order of the spec's disks."""
+    disks: tuple[Place, ...]
+    """In the order of the spec's disks."""
     log: PurePosixPath
     """Serial output."""
     media: tuple[PurePosixPath | None, ...] = ()

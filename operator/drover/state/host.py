@@ -87,6 +87,27 @@ class Export:
 
 
 @dataclass(frozen=True, slots=True)
+class Group:
+    """A volume group of LVM that the host has."""
+
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """What a server offers by iSCSI, and how the node calls itself there."""
+
+    server: str
+    port: int
+    name: str
+    initiator: str
+
+
+Lender = Export | Group | Target
+"""What a pool is made of that is no plain directory."""
+
+
+@dataclass(frozen=True, slots=True)
 class PoolFacts:
     """A storage pool on this host."""
 

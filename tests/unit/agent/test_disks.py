@@ -1,7 +1,7 @@
 """Disks of a guest: grown while it is on, copied from others, and never made anew."""
 
 import asyncio
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 import pytest
@@ -11,11 +11,15 @@ from tests.unit.agent.world import KEY, POOL_SPEC, UUID, World
 from drover.agent import volume
 from drover.api.kinds import DOMAIN, POOL, VOLUME
 from drover.errors import NotReady
-from drover.state.host import VolumeFile
+from drover.planning.names import FINALIZER_VOLUME
+from drover.state.guest import BlockDevice, Unit
+from drover.state.host import Target, VolumeFile
 from drover.state.resource import Key
 
 DEFAULT = Key("", "default")
 VOLUME_KEY = Key("shop", "web.root")
+SAN = Target("san", 3260, "iqn.2026-01.com.example:disks", "iqn.2026-01.dev.drover:n1")
+LENT = {name: value for name, value in DISK.items() if name != "sizeBytes"}
 CLONE = {"volume": "template", "volumeUid": "vol-0", "pool": "default"}
 LIVE = {"cores": 1, "memoryBytes": 1 << 27, "disks": ["root web.root 1073741824 dev=vda"]}
 FILE = VolumeFile("/pool/vol-1.qcow2", 1 << 30, 1 << 20)
@@ -140,6 +144,67 @@ async def test_a_disk_that_other_nodes_see_needs_no_image_there(world: World) ->
 
     assert "create_whole_volume from abc.qcow2" in world.host.calls
     assert world.told.status.state == "Running"
+
+
+async def test_a_disk_in_a_volume_group_is_a_device_with_every_byte_of_its_own(world: World) -> None:
+    world.put(POOL, DEFAULT, {"spec": {"type": "LVM", "lvm": {"volumeGroup": "vg0"}}})
+
+    await running(world)
+
+    assert {"ensure_pool of Group(name='vg0')", "create_whole_volume"} <= set(world.host.calls)
+    assert world.host.blueprints[UUID].files.disks == (BlockDevice(PurePosixPath("/dev/vg0/drover-vol-1")),)
+
+
+def lend(world: World, *luns: int) -> None:
+    """Have a target with these LUNs, the seventh of which is the machine's disk."""
+    target = {"server": "san", "target": SAN.name, "luns": [{"lun": 7, "volume": "shop/web.root"}]}
+    world.put(POOL, DEFAULT, {"spec": {"type": "ISCSI", "iscsi": target}})
+    world.host.files |= {("default", str(lun)): FILE for lun in luns}
+
+
+async def test_a_disk_of_a_target_is_the_lun_that_the_pool_gives_it(world: World) -> None:
+    lend(world, 7)
+
+    await running(world, disks=[LENT | {"lun": 7}])
+
+    assert f"ensure_pool of {SAN}" in world.host.calls
+    assert world.host.blueprints[UUID].files.disks == (Unit(SAN, 7),)
+    assert [fact.ready for fact in world.told.status.volumes or ()] == [True]
+    assert "create_volume" not in world.host.calls
+
+
+@pytest.mark.parametrize(("lun", "reason"), [({"lun": 7}, "LUNNotFound"), ({}, "LUNNotGiven")])
+async def test_a_lun_that_is_not_there_is_waited_for(world: World, lun: dict[str, int], reason: str) -> None:
+    lend(world)
+    world.order(disks=[LENT | lun])
+    for _ in range(2):
+        with pytest.raises(NotReady):
+            await world.reconcile()
+        world.pass_time(2)
+    assert world.condition("VolumesReady") == ("False", reason)
+
+    lend(world, 7)
+    world.order(disks=[LENT | {"lun": 7}])
+    await world.reconcile()
+
+    assert world.told.status.state == "Running"
+
+
+@pytest.mark.parametrize(("name", "wipe", "wiped"), [("web.root", True, 1), ("web.root", False, 0), ("other", True, 0)])
+async def test_a_lun_that_is_let_go_stays_as_it_is_or_is_wiped(
+    world: World, name: str, *, wipe: bool, wiped: int
+) -> None:
+    lend(world, 7)
+    key = Key("shop", name)
+    spec = {"pool": "default", "source": {"type": "Existing"}, "wipe": "Enabled" if wipe else "Disabled"}
+    going = {"uid": "vol-1", "finalizers": [FINALIZER_VOLUME], "deletionTimestamp": "2026-11-21T12:00:00Z"}
+    world.put(VOLUME, key, {"spec": spec, "metadata": going, "status": {"nodeName": "n1", "pool": "default"}})
+
+    await volume.reconcile(world.node, key)
+
+    assert world.host.calls.count("wipe_lun 7") == wiped
+    assert "delete_volume" not in world.host.calls
+    assert (VOLUME, key) not in world.etcd.objects
 
 
 async def test_data_that_another_node_had_is_never_made_anew(world: World) -> None:

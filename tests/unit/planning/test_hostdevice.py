@@ -22,7 +22,7 @@ GPU = Device(name="gpu", resource=CARDS)
 NIC = Device(name="nic", resource=NETS)
 
 
-def card(address: str = A, group: int | None = 1, **facts: object) -> PciDevice:
+def card(address: str = A, group: int | None = 1, **facts: Any) -> PciDevice:
     """A card that is offered."""
     return replace(PciDevice(address, CARD, SCREEN, "nvidia", group), **facts)
 

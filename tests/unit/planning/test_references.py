@@ -13,6 +13,7 @@ from tests.support.machines import (
     make_kernel,
     make_machine,
     make_network,
+    make_pool,
     make_volume,
 )
 
@@ -24,6 +25,13 @@ from drover.planning.resolve import Effective, resolve
 DISK = {"name": "root", "size": "1Gi"}
 ELSEWHERE = {"library/debian": make_image(namespace="library")}
 
+LUN = {"name": "data", "volume": "data"}
+EXISTING = {"pool": "san", "size": None, "source": {"type": "Existing"}}
+DATA = {"data": make_volume("data", **EXISTING)}
+MORE, OTHER = make_volume("more", **EXISTING), make_volume("data", pool="san")
+ELSEWHERE_LUN = make_volume("data", **(EXISTING | {"pool": "default"}))
+PORTAL = {"server": "san", "target": "iqn.2026-01.com.example:disks", "luns": [{"lun": 7, "volume": "shop/data"}]}
+SAN = {"san": make_pool("san", type="ISCSI", directory=None, default=False, iscsi=PORTAL)}
 DIRECT = make_network(type="Direct", direct={"device": "eth1"}, antiSpoofing="Disabled", subnets=[])
 NOT_ACCEPTED = {
     "type": "Accepted",
@@ -50,6 +58,38 @@ def _lan(**fields: Any) -> dict[str, Any]:
         pytest.param({}, {}, "Accepted", "", id="nothing is asked for"),
         pytest.param({"disks": [DISK | {"image": "debian"}], **_lan()}, {}, "Accepted", "", id="all is there"),
         pytest.param({"disks": [DISK | {"image": "gone"}]}, {}, "ImageNotFound", "shop/gone", id="no image"),
+        pytest.param({"disks": [LUN]}, {"volumes": DATA, "pools": SAN}, "Accepted", "", id="a LUN"),
+        pytest.param(
+            {"disks": [LUN]},
+            {"volumes": {"data": OTHER}, "pools": SAN},
+            "SourceUnsupported",
+            "nothing is made",
+            id="a blank volume among LUNs",
+        ),
+        pytest.param(
+            {"disks": [DISK | {"pool": "san"}]}, {"pools": SAN}, "SourceUnsupported", "nothing is made", id="no LUN"
+        ),
+        pytest.param(
+            {"disks": [LUN | {"volume": "more"}]},
+            {"volumes": {"more": MORE}, "pools": SAN},
+            "LUNNotGiven",
+            "no LUN to shop/more",
+            id="a LUN that was not given",
+        ),
+        pytest.param(
+            {"disks": [LUN]},
+            {"volumes": {"data": ELSEWHERE_LUN}},
+            "SourceUnsupported",
+            "default is of Directory",
+            id="an existing volume among files",
+        ),
+        pytest.param(
+            {"disks": [{"name": "root", "from": {"volume": "data"}}]},
+            {"volumes": DATA, "pools": SAN | {"default": make_pool()}},
+            "SourceUnsupported",
+            "no copies",
+            id="a copy of a LUN",
+        ),
         pytest.param({"disks": [DISK | {"image": "tiny"}]}, {}, "InvalidSpec", "holds no disk", id="no disk in it"),
         pytest.param(
             {"disks": [DISK | {"image": "cd"}]},

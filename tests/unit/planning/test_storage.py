@@ -105,6 +105,19 @@ def test_what_a_copy_needs_is_told_by_name(disk: Any, volumes: list[VolumeView],
     assert references.accepted(*_resolve([disk], *volumes)).reason == reason
 
 
+def test_a_domain_says_which_lun_a_disk_is_and_keeps_to_it() -> None:
+    portal = {"server": "san", "target": "iqn.2026-01.com.example:disks", "luns": [{"lun": 0, "volume": "shop/data"}]}
+    san = make_pool("san", type="ISCSI", directory=None, default=False, iscsi=portal)
+    data = make_volume("data", pool="san", size=None, source={"type": "Existing"})
+    disks = [{"name": "data", "volume": "data"}, {"name": "root", "size": "1Gi"}]
+    wish, before = power.first_wish(make_machine()), None
+    for pools in ({"san": san, "default": make_pool()}, {}):
+        effective, catalog = _resolve(disks, data, pools=pools)
+        parts = Parts(make_machine().meta, effective, catalog, {})
+        before = domainspec.build(parts, node="n2", epoch=1, wish=wish, before=before)
+        assert [disk.lun for disk in before.disks] == [0, None]
+
+
 def _built(before: Any = None, **volumes: VolumeView) -> DomainDisk:
     effective, catalog = _resolve([COPY], *volumes.values())
     parts = Parts(make_machine().meta, effective, catalog, {})

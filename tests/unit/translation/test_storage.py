@@ -6,12 +6,13 @@ import pytest
 from tests.support.blueprints import make_blueprint
 from tests.support.schemas import valid
 
-from drover.state.host import Capabilities, Export
+from drover.state.host import Capabilities, Export, Group, Target
 from drover.translation import dhcp, network, pool, probe, volume
 from drover.translation.domain import disks
 from drover.translation.domain.document import document
 from drover.translation.xml import attribute, parse, text
 
+SAN = Target("san.example", 3260, "iqn.2026-01.com.example:disks", "iqn.2026-01.dev.drover:n1")
 IMAGE = PurePosixPath("/var/lib/drover/images/abc.qcow2")
 
 
@@ -31,6 +32,61 @@ def test_libvirt_accepts_a_pool_that_a_server_lends() -> None:
     assert (tree.get("type"), pool.directory(document)) == ("netfs", "/mnt/files")
     assert attribute(tree, "source/host", "name") == "files.example"
     assert (attribute(tree, "source/dir", "path"), attribute(tree, "source/format", "type")) == ("/export/vms", "nfs")
+
+
+def test_libvirt_accepts_a_pool_that_is_a_volume_group() -> None:
+    document = pool.document("fast", str(pool.device("vg0")), Group("vg0"))
+    tree = parse(document)
+
+    assert valid("storagepool", tree) == ""
+    assert (pool.kind(document), pool.directory(document), pool.holds_files(document)) == (
+        "logical",
+        "/dev/vg0",
+        False,
+    )
+    assert (text(tree, "source/name"), attribute(tree, "source/format", "type")) == ("vg0", "lvm2")
+
+
+def test_libvirt_accepts_a_logical_volume() -> None:
+    tree = parse(volume.logical_document(volume.logical("uid"), 1 << 30))
+
+    assert valid("storagevol", tree) == ""
+    assert (text(tree, "name"), text(tree, "capacity")) == ("drover-uid", str(1 << 30))
+
+
+def test_libvirt_accepts_a_pool_of_luns_and_gives_its_target_back() -> None:
+    document = pool.document("san", "", SAN)
+    tree = parse(document)
+
+    assert valid("storagepool", tree) == ""
+    assert (tree.get("type"), pool.directory(document)) == ("iscsi-direct", pool.address(SAN))
+    assert pool.address(SAN) == "iscsi://iqn.2026-01.dev.drover:n1@san.example:3260/iqn.2026-01.com.example:disks"
+    assert volume.unit(7) == "unit:0:0:7"
+
+
+def test_only_volumes_of_ours_that_are_whole_are_counted_in_a_group() -> None:
+    names = ["swap", "drover-a", "drover-a.whole", "drover-b", "drover-c.whole"]
+
+    assert volume.logical_uids(names) == ("a",)
+
+
+@pytest.mark.parametrize(
+    ("kind", "words", "lacking"),
+    [
+        ("logical", "Cannot find '/sbin/vgs' in path: No such file or directory", "lvm2"),
+        ("logical", "cannot execute binary /sbin/vgs: No such file or directory", "lvm2"),
+        ("netfs", "you might need a /sbin/mount.<type> helper program", "nfs-common"),
+        ("netfs", "access denied by server while mounting", ""),
+        ("logical", "cannot find logical volume group name 'vg0'", ""),
+        ("iscsi-direct", "missing backend for pool type 12 (iscsi-direct)", "storage-iscsi-direct"),
+        ("dir", "Cannot find 'anything' in path", ""),
+    ],
+)
+def test_what_a_node_lacks_for_a_pool_is_named(kind: str, words: str, lacking: str) -> None:
+    found = pool.explain(kind, words)
+
+    assert bool(found) == bool(lacking)
+    assert lacking in found
 
 
 @pytest.mark.parametrize(("image", "backing"), [(None, ""), (IMAGE, str(IMAGE))], ids=["blank", "from-image"])

@@ -6,7 +6,8 @@ from pathlib import PurePosixPath
 from drover.api.domain import DomainDisk, DomainMedium
 from drover.api.hardware import DiskBounds, DiskBus, DiskCache
 from drover.state import devices
-from drover.state.guest import Blueprint
+from drover.state.guest import BlockDevice, Blueprint, Place, Unit
+from drover.translation import volume
 from drover.translation.xml import Element, attribute, element, number, parse, render
 
 BUSES: dict[DiskBus, str] = {"VirtIO": "virtio", "SCSI": "scsi", "SATA": "sata"}
@@ -30,21 +31,22 @@ def disks(guest: Blueprint) -> Iterator[Element]:
     named = devices.names(buses)
     wishes = [disk.hardware.boot_order for disk in spec.disks] + [medium.boot_order for medium in spec.media]
     turns = devices.turns(wishes) if guest.files.kernel is None else (0,) * len(wishes)
-    for disk, path, device, turn in zip(spec.disks, files.disks, named, turns, strict=False):
-        yield rendered(disk, path, device, turn)
+    for disk, place, device, turn in zip(spec.disks, files.disks, named, turns, strict=False):
+        yield rendered(disk, place, device, turn)
     rest = zip(spec.media, files.media, buses[len(spec.disks) :], named[len(spec.disks) :], strict=True)
     for index, (medium, content, bus, device) in enumerate(rest):
         yield _drive(medium, content, (bus, device), turns[len(spec.disks) + index])
 
 
-def rendered(disk: DomainDisk, path: PurePosixPath, device: str, turn: int = 0) -> Element:
+def rendered(disk: DomainDisk, place: Place, device: str, turn: int = 0) -> Element:
     """One disk; `turn` is its place among those that may hold a boot loader, 0 for none."""
     hardware = disk.hardware
     cache = {"cache": CACHES[hardware.cache]} if hardware.cache in CACHES else {}
+    kind, form, source = _source(place)
     return element(
         "disk",
-        element("driver", name="qemu", type="qcow2", **cache, discard="unmap", error_policy="enospace"),
-        element("source", file=str(path)),
+        element("driver", name="qemu", type=form, **cache, discard="unmap", error_policy="enospace"),
+        source,
         element("target", dev=device, bus=BUSES[hardware.bus]),
         *_limits(hardware.limits),
         *_turn(turn),
@@ -52,9 +54,20 @@ def rendered(disk: DomainDisk, path: PurePosixPath, device: str, turn: int = 0) 
         element("serial", hardware.serial or disk.name),
         element("alias", name=alias(disk.name)),
         *_place(hardware.bus, device),
-        type="file",
+        type=kind,
         device="disk",
     )
+
+
+def _source(place: Place) -> tuple[str, str, Element]:
+    """Libvirt's word for where a disk's data is, the format of the data, and the place itself."""
+    if isinstance(place, BlockDevice):
+        return "block", "raw", element("source", dev=str(place.device))
+    if isinstance(place, Unit):
+        host = element("host", name=place.target.server, port=place.target.port)
+        initiator = element("initiator", element("iqn", name=place.target.initiator))
+        return "network", "raw", element("source", host, initiator, protocol="iscsi", name=volume.unit_of(place))
+    return "file", "qcow2", element("source", file=str(place))
 
 
 def alias(name: str) -> str:

@@ -1,0 +1,1 @@
+"""A libvirtd with stand-ins for LVM's programs."""
