@@ -107,6 +107,8 @@ class DomainDisk(Model):
     """The volume it starts as a copy of; without it and an image: blank."""
     data: Literal["New", "Seen"] = "New"
     """Seen: some node had its data before this incarnation, so that it is never made anew."""
+    key: SecretKey | None = None
+    """Where the passphrase of its encryption is kept, in the Domain's namespace; absent: it is not encrypted."""
     hardware: DiskHardware = Field(default_factory=DiskHardware)
     """How it is plugged in."""
 

@@ -27,6 +27,7 @@ from drover.hypervisor import pool as storage
 from drover.hypervisor.connection import Callbacks, Connection
 from drover.hypervisor.leases import Leases
 from drover.hypervisor.logs import Logs
+from drover.hypervisor.safe import Safe
 from drover.state.guest import Blueprint, Guest, GuestEvent, Record
 from drover.state.host import Export, GuestSample, HostFacts, NetworkFacts, PoolFacts, Reservation, VolumeFile
 
@@ -80,6 +81,7 @@ class Host:
         callbacks = Callbacks(self._deliver, self._notify)
         threads = options.starts + SAVES + CUTS + COPIES + SPARE_THREADS
         self._libvirt = Connection(options.uri, threads=threads, callbacks=callbacks)
+        self.safe = Safe(self._libvirt, self._copies)
         # A guest decides how long its agent takes to answer, so those calls must not stand in anybody's way.
         self._guest_agents = Connection(options.uri, threads=AGENT_THREADS)
         self._tasks: list[asyncio.Task[None]] = []

@@ -139,6 +139,7 @@ def _disk(disk: EffectiveDisk, parts: Parts, before: DomainSpec | None) -> Domai
         size_bytes=disk.size,
         image=_image(disk.image, parts, before) or _image_before(disk, before),
         clone=known.clone if known else _clone(disk, parts),
+        key=disk.key,
         data=_data(disk, volume, known),
         hardware=disk.hardware,
     )

@@ -93,8 +93,17 @@ def _volume(disk: EffectiveDisk, catalog: Catalog) -> Iterator[Problem]:
     if disk.hardware.ephemeral == "Enabled" and (not disk.own or disk.clone or disk.retain):
         words = "volume, from and reclaimPolicy Retain are not allowed with ephemeral: nothing of it is kept"
         yield "InvalidSpec", f"disk {disk.name}: {words}"
+    if disk.wanted_key and disk.wanted_key != disk.key:
+        yield "EncryptionDiffers", f"disk {disk.name}: {_encrypted_otherwise(disk)}"
     if disk.clone and not (volume and volume.status.node_name):
         yield from _origin(disk, catalog)
+
+
+def _encrypted_otherwise(disk: EffectiveDisk) -> str:
+    present = f"has Secret {disk.key.name}, key {disk.key.key}" if disk.key else "is not encrypted"
+    return (
+        f"StorageVolume {disk.volume} was there before it and {present}; an entry of another name makes one as it says"
+    )
 
 
 def _origin(disk: EffectiveDisk, catalog: Catalog) -> Iterator[Problem]:
@@ -104,6 +113,8 @@ def _origin(disk: EffectiveDisk, catalog: Catalog) -> Iterator[Problem]:
             "VolumeNotFound",
             f"disk {disk.name}: there is no StorageVolume {disk.clone} to be copied in this namespace",
         )
+    elif origin.spec.encryption:
+        yield "SourceEncrypted", f"disk {disk.name}: {disk.clone} is encrypted, and encrypted volumes are not copied"
     elif disk.size is not None and origin.status.capacity and disk.size < quantity.whole(origin.status.capacity):
         size = quantity.binary(disk.size)
         words = f"size {size} is less than {origin.status.capacity} of {disk.clone}, of which it is to be a copy"

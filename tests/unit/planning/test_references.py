@@ -35,6 +35,14 @@ NOT_ACCEPTED = {
 REFUSED = make_network(status={"conditions": [NOT_ACCEPTED]})
 
 
+LOCKED = {"encryption": {"keySecretRef": {"name": "vault-key", "key": "passphrase"}}}
+OTHERWISE = {"encryption": {"keySecretRef": {"name": "other", "key": "k"}}}
+
+
+def _volume(**fields: Any) -> dict[str, Any]:
+    return {"volumes": {"web.root": make_volume(**fields)}}
+
+
 def _resolve(catalog: Catalog, spec: dict[str, Any]) -> Effective:
     inherited = Inheritance("library/nginx", "nginx-1") if "plugin" in spec else None
     return resolve("web", make_machine(**spec).spec, catalog, POLICY, inherited)
@@ -81,6 +89,22 @@ def _lan(**fields: Any) -> dict[str, Any]:
         pytest.param({"disks": [DISK | {"pool": "fast"}]}, {}, "PoolNotFound", "fast", id="no pool"),
         pytest.param({"disks": [DISK]}, {"default_pool": ""}, "NoDefaultPool", "root", id="no default pool"),
         pytest.param({"disks": [{"name": "old", "volume": "kept"}]}, {}, "VolumeNotFound", "kept", id="no volume"),
+        pytest.param({"disks": [DISK | LOCKED]}, {"volumes": {}}, "Accepted", "", id="to be encrypted"),
+        pytest.param({"disks": [DISK | LOCKED]}, _volume(**LOCKED), "Accepted", "", id="encrypted as it says"),
+        pytest.param({"disks": [DISK]}, _volume(**LOCKED), "Accepted", "", id="encrypted though it says nothing"),
+        pytest.param(
+            {"disks": [DISK | LOCKED]}, _volume(), "EncryptionDiffers", "is not encrypted", id="plain already"
+        ),
+        pytest.param(
+            {"disks": [DISK | LOCKED]}, _volume(**OTHERWISE), "EncryptionDiffers", "Secret other, key k", id="otherwise"
+        ),
+        pytest.param(
+            {"disks": [{"name": "copy", "from": {"volume": "web.root"}}]},
+            _volume(**LOCKED),
+            "SourceEncrypted",
+            "web.root is encrypted",
+            id="a copy of what is encrypted",
+        ),
         pytest.param(_lan(network="dmz"), {}, "NetworkNotFound", "dmz", id="no network"),
         pytest.param(_lan(), {"default_network": ""}, "NoDefaultNetwork", "lan", id="no default network"),
         pytest.param(_lan(address="10.9.0.1"), {}, "AddressOutsideSubnet", "10.20.0.0/29", id="outside"),

@@ -7,6 +7,7 @@ from drover.api.domain import DomainDisk, DomainMedium
 from drover.api.hardware import DiskBounds, DiskBus, DiskCache
 from drover.state import devices
 from drover.state.guest import Blueprint
+from drover.translation import encryption
 from drover.translation.xml import Element, attribute, element, number, parse, render
 
 BUSES: dict[DiskBus, str] = {"VirtIO": "virtio", "SCSI": "scsi", "SATA": "sata"}
@@ -44,7 +45,7 @@ def rendered(disk: DomainDisk, path: PurePosixPath, device: str, turn: int = 0) 
     return element(
         "disk",
         element("driver", name="qemu", type="qcow2", **cache, discard="unmap", error_policy="enospace"),
-        element("source", file=str(path)),
+        element("source", *_encryption(disk), file=str(path)),
         element("target", dev=device, bus=BUSES[hardware.bus]),
         *_limits(hardware.limits),
         *_turn(turn),
@@ -55,6 +56,13 @@ def rendered(disk: DomainDisk, path: PurePosixPath, device: str, turn: int = 0) 
         type="file",
         device="disk",
     )
+
+
+def _encryption(disk: DomainDisk) -> Iterator[Element]:
+    """Name the secret of libvirt's that opens a disk: what is in it is nowhere in the document."""
+    if disk.key:
+        secret = element("secret", type="passphrase", usage=encryption.usage(disk.volume_uid))
+        yield element("encryption", secret, format="luks")
 
 
 def alias(name: str) -> str:
