@@ -59,6 +59,7 @@ def test_what_a_guest_writes_is_read_by_nobody_without_its_passphrase(tenant: Te
     assert (format_of(machine, file)["encrypted"], holds(machine, file, TEXT)) == (True, False)
 
 
+@pytest.mark.long
 def test_another_passphrase_starts_nothing_and_spoils_nothing(tenant: Tenant) -> None:
     tenant.apply(*example("volume-encrypted"))
     machine = tenant.machine("vault").ready()
@@ -86,6 +87,8 @@ def assert_is_secret(machine: Machine, passphrase: str) -> None:
     told += [each.read_text(errors="replace") for each in (world.state / "logs").glob("*.log")]
     told += [world.node(machine.node, "sh", "-c", "cat /proc/[0-9]*/cmdline | tr '\\0' ' '")]
     assert [text[:200] for text in told if passphrase in text or encoded in text] == []
+    places = ("/var/lib/libvirt", "/var/log/libvirt", "/run/libvirt", "/etc/libvirt", "/var/lib/drover")
+    assert world.node(machine.node, "grep", "-rsl", passphrase, *places, check=False) == ""
     assert world.node(machine.node, "virsh", "-q", "secret-list").split() == []
 
 
