@@ -62,6 +62,8 @@ def disk(**fields: Any) -> Body:
     return vm(disks=[{name: value for name, value in (ROOT | fields).items() if value is not None}])
 
 
+LOCKED: Body = {"encryption": {"keySecretRef": {"name": "vault-key", "key": "passphrase"}}}
+UNLOCKED: Body = {"encryption": {"keySecretRef": {"name": "vault-key", "key": "another"}}}
 GPU: Body = {"name": "gpu0", "resource": "nvidia.com/GA102"}
 
 
@@ -169,6 +171,29 @@ REFUSED = [
     ),
     pytest.param(
         disk(volume="old"), "spec.disks[0]|disk root: volume takes|image, from, size, pool", id="volume-and-image"
+    ),
+    pytest.param(
+        vm(disks=[{"name": "a", "volume": "old", **LOCKED}]),
+        "spec.disks[0].encryption|disk a: encryption goes with a volume that the entry makes",
+        id="encryption-of-an-existing-volume",
+    ),
+    pytest.param(
+        vm(disks=[{"name": "a", "from": {"volume": "old"}, **LOCKED}]),
+        "spec.disks[0].encryption|not with volume or from",
+        id="encryption-of-a-copy",
+    ),
+    pytest.param(
+        vm(disks=[{"name": "cd", "type": "CDROM", **LOCKED}]),
+        "disk cd|encryption are not allowed with type CDROM",
+        id="encryption-of-a-drive",
+    ),
+    pytest.param(
+        disk(encryption={}), "spec.disks[0].encryption.keySecretRef: Required value", id="encryption-by-nothing"
+    ),
+    pytest.param(
+        volume(source={"type": "Volume", "volume": "a"}, **LOCKED),
+        "spec.encryption|encrypted volumes are not copied",
+        id="encrypted-copy",
     ),
     pytest.param(
         vm(disks=[{"name": "a", "volume": "old"}, {"name": "b", "volume": "old"}]),
@@ -414,6 +439,12 @@ CHANGES = [
     ),
     pytest.param(network(), network(dnsServers=["9.9.9.9"]), "spec.subnets|subnets is immutable", id="subnets"),
     pytest.param(pool(), pool(access="Shared"), "spec.access|access is immutable", id="access"),
+    pytest.param(
+        disk(), disk(**LOCKED), "disks[0].encryption|disk root: encryption is immutable", id="encryption-added"
+    ),
+    pytest.param(disk(**LOCKED), disk(), "disks[0].encryption|encryption is immutable", id="encryption-removed"),
+    pytest.param(volume(), volume(**LOCKED), "spec.encryption|encryption is immutable", id="volume-encryption"),
+    pytest.param(volume(**LOCKED), volume(**UNLOCKED), "spec.encryption|encryption is immutable", id="another-key"),
     pytest.param(
         disk(image=None, size="1Gi"),
         disk(image=None, size="1Gi", **{"from": {"volume": "b"}}),

@@ -6,6 +6,8 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from tests.support.fake_safe import FakeSafe
+
 from drover.api.domain import DomainDisk, DomainInterface
 from drover.api.hardware import DiskBounds
 from drover.api.network import VirtualNetworkSpec
@@ -76,6 +78,7 @@ class FakeHost:
         self.given: dict[str, tuple[tuple[str, str], ...]] = {}
         self._listeners: list[Callable[[GuestEvent], None]] = []
         self._watchers: list[Callable[[bool], None]] = []
+        self.safe = FakeSafe(self.files, self._call)
 
     def subscribe(self, callback: Callable[[GuestEvent], None]) -> None:
         self._listeners.append(callback)

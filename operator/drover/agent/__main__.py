@@ -17,6 +17,7 @@ from drover.agent.heartbeat import announce, make_heartbeat
 from drover.agent.hostdevice import HostDevices
 from drover.agent.hypervisor import Hypervisors, News
 from drover.agent.image import Images
+from drover.agent.keys import Keys
 from drover.agent.lastview import LastView
 from drover.agent.memory import Memory
 from drover.agent.node import Identity, Node
@@ -118,6 +119,7 @@ def make_node(
         memory=memory,
         images=images,
         seeds=Seeds(settings.state_dir / "seeds", api.read),
+        keys=Keys(host.safe, api.passphrase),
         gate=StartGate(cores, doorbell),
         prober=Prober(lambda uuid, seconds: host.ping_guest(uuid, timeout_seconds=seconds), doorbell),
         survey=survey,

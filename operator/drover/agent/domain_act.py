@@ -81,6 +81,10 @@ async def _ensure_volume(work: Work, action: does.EnsureVolume) -> None:
     work.volumes[disk.volume] = volumes.fact(disk, file)
 
 
+async def _open_volume(work: Work, action: does.OpenVolume) -> None:
+    await work.node.keys.check(work.order, action.disk)
+
+
 def _lost(order: DomainView, disk: DomainDisk) -> VolumeFact:
     """What is said of data that is gone: that it was there stays known, or it would be made anew one day."""
     known = {fact.name: fact for fact in order.status.volumes or ()}.get(disk.volume)
@@ -143,7 +147,8 @@ async def _launch(work: Work, action: does.Launch) -> None:
             node.changed()
     begun = node.memory.clock()
     known.begin()
-    await node.host.launch(plan, paused=action.paused)
+    async with node.keys.lent(work.order, work.order.spec.disks):
+        await node.host.launch(plan, paused=action.paused)
     known.launched = True
     start_phase("prepare", begun - (known.wanted_at or begun))
     start_phase("create", node.memory.clock() - begun)
@@ -221,7 +226,8 @@ async def _restore(work: Work, action: does.Restore) -> None:
     host, uuid = work.node.host, work.order.spec.uuid
     await host.write_record(uuid, action.record)
     try:
-        await host.start(uuid, paused=action.paused)
+        async with work.node.keys.lent(work.order, work.order.spec.disks):
+            await host.start(uuid, paused=action.paused)
     except Refused as error:
         await host.write_record(uuid, replace(action.record, problem=error.reason))
 
@@ -331,6 +337,7 @@ ACTS: dict[type, Act] = {
     does.FetchImages: _fetch_images,
     does.EnsurePool: _ensure_pool,
     does.EnsureVolume: _ensure_volume,
+    does.OpenVolume: _open_volume,
     does.EnsureNetwork: _ensure_network,
     does.WriteLease: _write_lease,
     does.WriteSeed: _write_seed,

@@ -28,9 +28,9 @@ async def _set_memory(work: Work, action: does.SetMemory) -> None:
 
 
 async def _attach_disk(work: Work, action: does.AttachDisk) -> None:
-    await work.node.host.attach_disk(
-        work.order.spec.uuid, action.disk, pools.place(work.node, action.disk), action.device
-    )
+    disk = action.disk
+    async with work.node.keys.lent(work.order, (disk,)):
+        await work.node.host.attach_disk(work.order.spec.uuid, disk, pools.place(work.node, disk), action.device)
 
 
 async def _detach_disk(work: Work, action: does.DetachDisk) -> None:

@@ -8,6 +8,7 @@ from drover.agent.chores import Chores
 from drover.agent.gate import StartGate
 from drover.agent.hostdevice import HostDevices
 from drover.agent.image import Images
+from drover.agent.keys import Keys
 from drover.agent.memory import Memory
 from drover.agent.orders import Orders
 from drover.agent.probe import Prober
@@ -45,6 +46,7 @@ class Node:
     memory: Memory
     images: Images
     seeds: Seeds
+    keys: Keys
     gate: StartGate[Key]
     prober: Prober
     survey: Survey

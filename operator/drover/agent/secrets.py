@@ -11,6 +11,7 @@ import aiohttp
 
 from drover.agent.seed import Handed
 from drover.api.cloudinit import SecretKey
+from drover.api.domain import DomainDisk
 from drover.api.kinds import CONFIG_MAP
 from drover.errors import NotReady, Unavailable
 from drover.kube.client import Cluster
@@ -60,6 +61,19 @@ class NodeAPI:
             return {key: base64.b64decode(text).decode().rstrip("\r\n") for key, text in found}
         except UnicodeDecodeError as error:
             raise NotReady(f"Secret {secret} of image {image} is not text", reason="CredentialsInvalid") from error
+
+    async def passphrase(self, order: DomainView, disk: DomainDisk, key: SecretKey) -> bytes:
+        """Read what opens an encrypted disk of a Domain; `NotReady` when the Secret or its key is missing."""
+        place = order.meta.key
+        route = nodeapi.KEY_ROUTE.format(namespace=place.namespace, domain=place.name, volume=disk.volume)
+        try:
+            secrets = dict(_secret(name, text) for name, text in (await self._read(route))["secrets"].items())
+        except NotReady as error:
+            raise NotReady(f"disk {disk.name}: {error}", reason=error.reason, delay=error.delay) from error
+        if key not in secrets:
+            # The volume was made anew a moment ago, and its Domain not yet.
+            raise Unavailable(f"volume {disk.volume} does not name Secret {key.name}, key {key.key}", reason=REASON)
+        return secrets[key]
 
     async def _read(self, route: str) -> Mapping[str, Any]:
         address, pem = await self._place()

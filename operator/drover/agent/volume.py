@@ -2,6 +2,7 @@
 
 from collections.abc import Awaitable, Callable
 from functools import partial
+from typing import Literal
 
 from drover.agent import pool as pools
 from drover.agent.chores import Chore
@@ -59,6 +60,7 @@ async def _delete(node: Node, volume: VolumeView) -> None:
         await node.chores.do(chore, partial(_wipe, node, name, volume.meta.uid))
     else:
         await node.host.delete_volume(name, volume.meta.uid)
+    node.keys.forget(volume.meta.uid)
 
 
 async def _wipe(node: Node, pool: str, uid: str) -> None:
@@ -108,27 +110,42 @@ async def ensure(node: Node, order: DomainView, disk: DomainDisk) -> VolumeFile:
     if isinstance(step, (Create, Copy, Grow)):
         _check_fits(node, disk, step.size_bytes)
     if isinstance(step, Grow):
+        if disk.key:
+            return await node.keys.grow(order, disk, step.size_bytes)
         return await node.host.grow_volume(disk.pool, disk.volume_uid, step.size_bytes)
     if isinstance(step, Create):
-        path = node.images.path(image.source, disk=True, image=image.image) if image else None
-        if pools.is_whole(node, disk.pool) or (path is not None and pools.is_shared(node, disk.pool)):
-            whole = partial(node.host.create_whole_volume, disk.pool, disk.volume_uid, step.size_bytes, path)
-            return await _copied(node, disk, whole)
-        return await node.host.create_volume(disk.pool, disk.volume_uid, step.size_bytes, path)
+        return await _create(node, order, disk, step)
     if isinstance(step, Copy):
         assert disk.clone is not None
         origin = disk.clone.pool, disk.clone.volume_uid
         copy = partial(node.host.copy_volume, disk.pool, disk.volume_uid, step.size_bytes, origin)
-        return await _copied(node, disk, copy)
+        return await _written(node, disk, copy, "Copying")
     assert file is not None
     return file
 
 
-async def _copied(node: Node, disk: DomainDisk, work: Callable[[], Awaitable[VolumeFile]]) -> VolumeFile:
+async def _create(node: Node, order: DomainView, disk: DomainDisk, step: Create) -> VolumeFile:
+    """Make a disk's file, with what its image holds."""
+    image = disk.image
+    path = node.images.path(image.source, disk=True, image=image.image) if image else None
+    if disk.key:
+        whole = pools.is_shared(node, disk.pool)
+        make = partial(node.keys.create, order, disk, step.size_bytes, path, whole=whole)
+        return await _written(node, disk, make, "Encrypting")
+    if pools.is_whole(node, disk.pool) or (path is not None and pools.is_shared(node, disk.pool)):
+        make = partial(node.host.create_whole_volume, disk.pool, disk.volume_uid, step.size_bytes, path)
+        return await _written(node, disk, make, "Copying")
+    return await node.host.create_volume(disk.pool, disk.volume_uid, step.size_bytes, path)
+
+
+async def _written(
+    node: Node, disk: DomainDisk, work: Callable[[], Awaitable[VolumeFile]], reason: Literal["Copying", "Encrypting"]
+) -> VolumeFile:
     if disk.hardware.ephemeral == "Enabled":
         # The next try would begin with dropping what was made meanwhile.
         return await work()
-    return await node.chores.do(Chore(disk.volume_uid, "Copying", f"disk {disk.name}: its data is being copied"), work)
+    words = {"Copying": "its data is being copied", "Encrypting": "its encrypted file is being made"}[reason]
+    return await node.chores.do(Chore(disk.volume_uid, reason, f"disk {disk.name}: {words}"), work)
 
 
 async def grow(node: Node, order: DomainView, disk: DomainDisk) -> VolumeFile:

@@ -110,6 +110,8 @@ class DomainDisk(Model):
     """The LUN that it is, in a pool whose volumes are LUNs."""
     data: Literal["New", "Seen"] = "New"
     """Seen: some node had its data before this incarnation, so that it is never made anew."""
+    key: SecretKey | None = None
+    """Where the passphrase of its encryption is kept, in the Domain's namespace; absent: it is not encrypted."""
     hardware: DiskHardware = Field(default_factory=DiskHardware)
     """How it is plugged in."""
 

@@ -24,6 +24,8 @@ class ResolvedDisk(Model):
     """namespace/name of the image it starts from."""
     size: Word | None = None
     """Capacity; absent: the image's."""
+    encryption: Word | None = None
+    """Secret <name>/<key> that holds its passphrase; absent: it is not encrypted."""
     reclaim_policy: ReclaimPolicy
     """What becomes of the volume when the machine is deleted."""
 

@@ -49,7 +49,7 @@ from drover.api.interface import Interface
 from drover.api.probe import ReadinessProbe, asks_somebody
 from drover.api.resolved import ReclaimPolicy, ResolvedMachine, RestartPolicy
 from drover.api.scheduling import AffinityData, SpreadData, TolerationData
-from drover.api.volume import FROM_RULES, DiskSource
+from drover.api.volume import FROM_RULES, DiskSource, Encryption
 
 PowerState = Literal["Running", "Paused", "Hibernated", "Stopped"]
 EvictionPolicy = Literal["Stop", "Block"]
@@ -80,7 +80,18 @@ def _kept(name: str, *, unless: str = "false") -> dict[str, str]:
     )
 
 
-OF_A_DISK = ("size", "pool", "volume", "from", "reclaimPolicy", "cache", "readOnly", "ephemeral", "limits")
+OF_A_DISK = (
+    "size",
+    "pool",
+    "volume",
+    "from",
+    "reclaimPolicy",
+    "cache",
+    "readOnly",
+    "ephemeral",
+    "limits",
+    "encryption",
+)
 """Fields that say nothing of a CDROM drive."""
 
 
@@ -112,6 +123,18 @@ class Disk(Model):
                 dynamic=True,
                 path=".ephemeral",
             ),
+            rule(
+                "!has(self.encryption) || !(has(self.volume) || has(self.from))",
+                "'disk ' + self.name + ': encryption goes with a volume that the entry makes, blank or from an image; not with volume or from'",
+                dynamic=True,
+                path=".encryption",
+            ),
+            rule(
+                same("encryption"),
+                "'disk ' + self.name + ': encryption is immutable; remove the entry and add one of another name'",
+                dynamic=True,
+                path=".encryption",
+            ),
             _kept("type"),
             _kept("image", unless=IS_CDROM),
             _kept("pool"),
@@ -135,6 +158,8 @@ class Disk(Model):
     """Name of an existing StorageVolume of this namespace; excludes the other fields."""
     reclaim_policy: ReclaimPolicy | None = None
     """What becomes of the volume when the machine is deleted: Delete (default) or Retain. Live."""
+    encryption: Encryption | None = None
+    """Encrypts the volume that the entry makes; default not. Immutable."""
     bus: DiskBus | None = None
     """Bus it is on: VirtIO (default), SCSI, or SATA for guests without VirtIO drivers. A CDROM is on SATA (default) or SCSI. A change applies at the next start."""
     cache: DiskCache | None = None

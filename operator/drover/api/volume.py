@@ -18,6 +18,7 @@ from drover.api.base import (
     same,
     unchanged,
 )
+from drover.api.cloudinit import SecretKey
 
 
 class VolumeSource(Model):
@@ -64,12 +65,24 @@ class DiskSource(Model):
     """StorageVolume of this namespace, copied once, while no machine has it on."""
 
 
+class Encryption(Model):
+    """How a volume's data are encrypted: LUKS, AES-256, in the file on the node."""
+
+    key_secret_ref: SecretKey
+    """Secret of the volume's namespace that holds the passphrase; read at each start, on its way to the node by the controller alone. Another passphrase there opens nothing that is written already."""
+
+
 class StorageVolumeSpec(Model):
     """What the volume should be."""
 
     model_config = ConfigDict(
         json_schema_extra=rules(
-            *unchanged("pool", "source"),
+            *unchanged("pool", "source", "encryption"),
+            rule(
+                "!has(self.encryption) || !has(self.source) || self.source.type != 'Volume'",
+                "encryption is not allowed with source type Volume: a copy is what its source is, and encrypted volumes are not copied",
+                path=".encryption",
+            ),
             rule(
                 "has(self.size) || (has(self.source) && self.source.type != 'Blank')",
                 "size is required of a blank volume",
@@ -90,7 +103,9 @@ class StorageVolumeSpec(Model):
     source: VolumeSource | None = None
     """What it starts from; default Blank. Immutable."""
     wipe: Literal["Enabled", "Disabled"] | None = None
-    """Enabled: zeros are written over its data before it is deleted; default Disabled. Live."""
+    """Enabled: zeros are written over its data, of an encrypted volume over all that its key opens, before it is deleted; default Disabled. Live."""
+    encryption: Encryption | None = None
+    """Encrypts what is written to it; default not. Immutable."""
 
 
 class StorageVolumeStatus(Model):

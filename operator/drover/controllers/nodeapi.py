@@ -1,7 +1,8 @@
 """The node API: what agents may have of the cluster that their own permissions do not give them.
 
 ``GET /v1/seeds/<namespace>/<domain>`` answers the Secrets that a Domain's seed names, each as base64 under
-``<name>/<key>``; ``GET /v1/images/…`` the Secret that it takes to fetch an image for it, under its keys. Who asks
+``<name>/<key>``; ``GET /v1/images/…`` the Secret that it takes to fetch an image for it, under its keys;
+``GET /v1/keys/…`` the passphrase of an encrypted volume of it. Who asks
 proves by its token that it is the agent of a node, and gets only what a Domain of that node names and the machine
 behind it, which has a place on that node, names still. The controller that leads says in a ConfigMap where it listens
 and which certificate it has.
@@ -63,6 +64,10 @@ class NodeAPI:
         image, secret = Key(names["owner"], names["image"]), names["secret"]
         return await self._answer(request, partial(self._credentials, image=image, secret=secret))
 
+    async def key(self, request: web.Request) -> web.Response:
+        """Answer the passphrase of an encrypted volume of a Domain."""
+        return await self._answer(request, partial(self._passphrase, volume=request.match_info["volume"]))
+
     async def _answer(self, request: web.Request, answer: Answer) -> web.Response:
         """Answer the agent of a Domain's node."""
         key = Key(request.match_info["namespace"], request.match_info["domain"])
@@ -119,6 +124,18 @@ class NodeAPI:
         found = await asyncio.gather(*(self._world.cluster.get(SECRET, Key(namespace, name)) for name in names))
         return _answer(namespace, wanted, dict(zip(names, found, strict=True)))
 
+    async def _passphrase(self, domain: DomainView, machine: MachineView, volume: str) -> web.Response:
+        namespace, found = domain.meta.key.namespace, gather(machine.meta.key, self._world)
+        held = self._world.stores.volumes.get(Key(namespace, volume))
+        whole = found.machine if found and found.machine.meta.uid == machine.meta.uid else machine
+        wanted = nodeapi.passphrase(domain, whole, view(held) if held else None)
+        if wanted is None:
+            words = f"machine {machine.meta.key.name} has no encrypted StorageVolume {volume} on this node"
+            return _refusal(403, "Forbidden", words)
+        return _answer(
+            namespace, (wanted,), {wanted.name: await self._world.cluster.get(SECRET, Key(namespace, wanted.name))}
+        )
+
     async def _credentials(self, domain: DomainView, machine: MachineView, image: Key, secret: str) -> web.Response:
         found = gather(machine.meta.key, self._world)
         held = self._world.stores.images.get(image)
@@ -161,7 +178,8 @@ async def serve(world: World) -> AsyncIterator["Place"]:
     pair = certificate.make(nodeapi.SERVER_NAME, world.cluster.now())
     application = web.Application()
     api = NodeAPI(world)
-    application.add_routes([web.get(nodeapi.ROUTE, api.seed), web.get(nodeapi.IMAGE_ROUTE, api.image)])
+    routes = {nodeapi.ROUTE: api.seed, nodeapi.IMAGE_ROUTE: api.image, nodeapi.KEY_ROUTE: api.key}
+    application.add_routes([web.get(route, answer) for route, answer in routes.items()])
     runner = web.AppRunner(application, access_log=None, shutdown_timeout=0.1, keepalive_timeout=IDLE_SECONDS)
     await runner.setup()
     host, _, port = world.settings.node_api_address.rpartition(":")

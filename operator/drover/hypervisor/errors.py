@@ -31,6 +31,7 @@ ABSENT = frozenset(
         libvirt.VIR_ERR_NO_DOMAIN_METADATA,
         libvirt.VIR_ERR_NO_DOMAIN_SNAPSHOT,
         libvirt.VIR_ERR_NO_NETWORK,
+        libvirt.VIR_ERR_NO_SECRET,
         libvirt.VIR_ERR_NO_STORAGE_POOL,
         libvirt.VIR_ERR_NO_STORAGE_VOL,
     }

@@ -27,6 +27,7 @@ from drover.hypervisor.connection import Callbacks, Connection
 from drover.hypervisor.events import told
 from drover.hypervisor.leases import Leases
 from drover.hypervisor.logs import Logs
+from drover.hypervisor.safe import Safe
 from drover.state.guest import Blueprint, Guest, GuestEvent, Place, Record, Unit
 from drover.state.host import GuestSample, HostFacts, Lender, NetworkFacts, PoolFacts, Reservation, VolumeFile
 from drover.state.hostdevice import Claim
@@ -79,6 +80,7 @@ class Host:
         callbacks = Callbacks(self._deliver, self._notify)
         threads = options.starts + SAVES + CUTS + COPIES + SPARE_THREADS
         self._libvirt = Connection(options.uri, threads=threads, callbacks=callbacks)
+        self.safe = Safe(self._libvirt, self._copies)
         # A guest decides how long its agent takes to answer, so those calls must not stand in anybody's way.
         self._guest_agents = Connection(options.uri, threads=AGENT_THREADS)
         self._tasks: list[asyncio.Task[None]] = []

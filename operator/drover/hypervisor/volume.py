@@ -4,7 +4,7 @@ import errno
 import fcntl
 import os
 import struct
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path, PurePosixPath
 
@@ -14,6 +14,7 @@ from drover.hypervisor import logical
 from drover.hypervisor.errors import found, host_trouble
 from drover.hypervisor.pool import active, available, directory, is_group
 from drover.state.host import VolumeFile
+from drover.translation import encryption
 from drover.translation import volume as translation
 
 SPARE_BYTES = 4 << 20
@@ -80,14 +81,33 @@ def copy(connection: libvirt.virConnect, pool: str, uid: str, size_bytes: int, o
     known = _lookup(storage, uid) or _known_to_the_directory(storage, uid)
     if known is None:
         _discard(storage, translation.unfinished(uid))
-        made = Path(_copied(storage, translation.unfinished(uid), size_bytes, source(connection, origin)).path())
-        with made.open("rb") as file:
-            os.fsync(file.fileno())
-        made.rename(made.with_name(translation.name(uid)))
-        known = _known_to_the_directory(storage, uid)
-    if known is None:
-        raise NotReady(f"the copy {uid} went from pool {pool}", reason="CopyFailed")
+        copied = _copied(storage, translation.unfinished(uid), size_bytes, source(connection, origin))
+        known = _settled(storage, uid, Path(copied.path()))
     return _facts(known)
+
+
+def made(connection: libvirt.virConnect, pool: str, uid: str, write: Callable[[PurePosixPath], None]) -> VolumeFile:
+    """Make a volume by something else than libvirt, unless it is there; it gets its name when it is whole."""
+    storage = active(connection, pool)
+    known = _lookup(storage, uid)
+    if known is None:
+        _check_room(storage)
+        _discard(storage, translation.unfinished(uid))
+        path = Path(directory(storage)) / translation.name(translation.unfinished(uid))
+        write(PurePosixPath(path))
+        known = _settled(storage, uid, path)
+    return _facts(known)
+
+
+def _settled(storage: libvirt.virStoragePool, uid: str, path: Path) -> libvirt.virStorageVol:
+    """Give a file that is whole the name of its volume."""
+    with path.open("rb") as file:
+        os.fsync(file.fileno())
+    path.rename(path.with_name(translation.name(uid)))
+    known = _known_to_the_directory(storage, uid)
+    if known is None:
+        raise NotReady(f"the file of volume {uid} went from pool {storage.name()}", reason="CopyFailed")
+    return known
 
 
 def source(connection: libvirt.virConnect, origin: tuple[str, str]) -> libvirt.virStorageVol:
@@ -118,10 +138,12 @@ def _discard(storage: libvirt.virStoragePool, uid: str) -> None:
     left = found(storage.storageVolLookupByName, translation.name(uid))
     if left is not None:
         found(left.delete)
+    # libvirt does not hear of what qemu-img began.
+    Path(directory(storage), translation.name(uid)).unlink(missing_ok=True)
 
 
 def wipe(connection: libvirt.virConnect, pool: str, uid: str) -> None:
-    """Write zeros over a volume's data where there are any; `Busy` while a guest has it open."""
+    """Write zeros over a volume's data, or the keys to them; `Busy` while a guest has it open."""
     storage = active(connection, pool)
     known = found(storage.storageVolLookupByName, translation.name(uid)) or _known_to_the_directory(storage, uid)
     if known is None:
@@ -134,9 +156,11 @@ def wipe(connection: libvirt.virConnect, pool: str, uid: str) -> None:
 
 
 def _zero(path: Path) -> None:
-    file = os.open(path, os.O_WRONLY | os.O_NOFOLLOW)
+    file = os.open(path, os.O_RDWR | os.O_NOFOLLOW)
     try:
-        for start, end in _extents(file):
+        keys = encryption.keys(os.pread(file, encryption.HEAD_BYTES, 0))
+        # Nothing encrypted can be read again without what its header holds, the passphrase known or not.
+        for start, end in (keys,) if keys else _extents(file):
             for offset in range(start, end, len(ZEROS)):
                 os.pwrite(file, ZEROS[: end - offset], offset)
         os.fsync(file)
@@ -215,14 +239,18 @@ def _capacity(known: libvirt.virStorageVol) -> int | None:
 def _make(
     storage: libvirt.virStoragePool, uid: str, size_bytes: int, image: PurePosixPath | None
 ) -> libvirt.virStorageVol:
-    if available(storage) < SPARE_BYTES:
-        raise NotReady(f"pool {storage.name()} has no room left", reason="PoolFull")
+    _check_room(storage)
     document = translation.document(uid, size_bytes, image)
     with full(storage.name()):
         try:
             return storage.createXML(document)
         except libvirt.libvirtError:
             return _known_after_all(storage, uid) or storage.createXML(document)
+
+
+def _check_room(storage: libvirt.virStoragePool) -> None:
+    if available(storage) < SPARE_BYTES:
+        raise NotReady(f"pool {storage.name()} has no room left", reason="PoolFull")
 
 
 def _known_after_all(storage: libvirt.virStoragePool, uid: str) -> libvirt.virStorageVol | None:

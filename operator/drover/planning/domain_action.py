@@ -32,6 +32,13 @@ class EnsureVolume:
 
 
 @dataclass(frozen=True, slots=True)
+class OpenVolume:
+    """Object, before anything is begun with it, to an encrypted disk that its passphrase does not open."""
+
+    disk: DomainDisk
+
+
+@dataclass(frozen=True, slots=True)
 class DropVolume:
     """Delete the file of a disk of which nothing is kept."""
 
@@ -232,6 +239,7 @@ DomainAction = (
     | FetchImages
     | EnsurePool
     | EnsureVolume
+    | OpenVolume
     | EnsureNetwork
     | WriteLease
     | RemoveLease
@@ -266,6 +274,7 @@ VOLUMES = (
     FetchImages,
     EnsurePool,
     EnsureVolume,
+    OpenVolume,
     WriteSeed,
     AttachDisk,
     ResizeDisk,

@@ -16,6 +16,7 @@ from drover.planning.domain_action import (
     EnsureVolume,
     FetchImages,
     Launch,
+    OpenVolume,
     Restore,
     SetInterfaces,
     TakeTurn,
@@ -58,6 +59,11 @@ def _spent(spec: DomainSpec, record: Record) -> Iterator[DropVolume]:
     return (each for each in _dropped(spec) if each.disk.name in had and had[each.disk.name].is_ephemeral)
 
 
+def _opened(spec: DomainSpec) -> tuple[OpenVolume, ...]:
+    """Encrypted disks: neither a start nor saved memory is spent on a passphrase that does not open them."""
+    return tuple(OpenVolume(disk) for disk in spec.disks if disk.key)
+
+
 def _ended(spec: DomainSpec, seen: Seen, guest: Guest) -> Record:
     clues = laststop.Clues(seen.boot_id, stamp(seen.now), seen.panicked, seen.crashed, seen.starved)
     terms = Terms(spec, seen.back_off, seen.ran_for, seen.now)
@@ -80,7 +86,7 @@ def _hibernated(order: DomainView, seen: Seen, guest: Guest) -> Decision:
     plugs = (EnsureNetwork(network) for network in dict.fromkeys(each.network for each in spec.interfaces))
     pools = (EnsurePool(pool) for pool in dict.fromkeys(disk.pool for disk in spec.disks))
     filters = (SetInterfaces(),) if spec.interfaces else ()
-    steps = (*pools, *plugs, *filters, Restore(woken, paused=spec.power_state == "Paused"))
+    steps = (*pools, *_opened(spec), *plugs, *filters, Restore(woken, paused=spec.power_state == "Paused"))
     return Decision("Starting", "Resuming", steps)
 
 
@@ -136,6 +142,7 @@ def preparations(spec: DomainSpec) -> tuple[DomainAction, ...]:
         *_dropped(spec),
         *images,
         *(EnsureVolume(disk) for disk in spec.disks),
+        *_opened(spec),
         *(EnsureNetwork(network) for network in networks),
         *(WriteLease(interface) for interface in spec.interfaces),
         *((SetInterfaces(),) if networks else ()),

@@ -141,6 +141,7 @@ def _disk(disk: EffectiveDisk, parts: Parts, before: DomainSpec | None) -> Domai
         image=_image(disk.image, parts, before) or _image_before(disk, before),
         clone=known.clone if known else _clone(disk, parts),
         lun=known.lun if known else _lun(disk, parts),
+        key=disk.key,
         data=_data(disk, volume, known),
         hardware=disk.hardware,
     )

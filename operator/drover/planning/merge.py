@@ -23,8 +23,8 @@ EXCLUSIVE: Mapping[str, tuple[Alternatives, ...]] = {
         (frozenset({text}), frozenset({f"{text}SecretRef"})) for text in ("userData", "networkData", "metaData")
     ),
     "disks": (
-        (frozenset({"volume"}), frozenset({"image", "size", "pool", "reclaimPolicy"})),
-        (frozenset({"from"}), frozenset({"image"})),
+        (frozenset({"volume"}), frozenset({"image", "size", "pool", "reclaimPolicy", "encryption"})),
+        (frozenset({"from"}), frozenset({"image", "encryption"})),
     ),
 }
 """By the name of the map, or of the list of maps, that they stand in."""

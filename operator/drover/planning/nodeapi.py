@@ -6,10 +6,10 @@ from typing import Any
 from drover.api.cloudinit import CloudInit, SecretKey
 from drover.api.domain import DomainImage, DomainKernel
 from drover.api.image import VirtualMachineImageSpec
-from drover.planning import imagesource, seed
+from drover.planning import imagesource, seed, volume
 from drover.planning.catalog import Catalog
 from drover.planning.references import allows
-from drover.planning.view import DomainView, ImageView, MachineView
+from drover.planning.view import DomainView, ImageView, MachineView, VolumeView
 
 AGENT = "drover-agent"
 """Name of the agents' ServiceAccount."""
@@ -20,6 +20,8 @@ CONFIG_MAP_NAME = "drover-node-api"
 ROUTE = "/v1/seeds/{namespace}/{domain}"
 IMAGE_ROUTE = "/v1/images/{namespace}/{domain}/{owner}/{image}/{secret}"
 """The Secret that it takes to fetch an image for a Domain; `owner` is the image's namespace."""
+KEY_ROUTE = "/v1/keys/{namespace}/{domain}/{volume}"
+"""The passphrase of an encrypted volume of a Domain."""
 NODE_CLAIM = "authentication.kubernetes.io/node-name"
 
 
@@ -51,6 +53,19 @@ def readable(domain: DomainView, cloud_init: CloudInit | None) -> tuple[SecretKe
     """
     named = seed.named(cloud_init)
     return tuple(secret for secret in seed.secrets(domain.spec.seed) if secret in named)
+
+
+def passphrase(domain: DomainView, machine: MachineView, held: VolumeView | None) -> SecretKey | None:
+    """Tell which Secret opens a volume of a Domain; None when its machine, plugin included, does not have the volume.
+
+    The Secret is the one that the volume names, which nobody can change; that the machine has the volume is what its
+    user and the controller say: the Domain's word is only for which of its volumes it is.
+    """
+    if held is None or held.spec.encryption is None:
+        return None
+    named = any(disk.volume == held.meta.key.name and disk.volume_uid == held.meta.uid for disk in domain.spec.disks)
+    hers = volume.claimants(held.meta)[:1] == (machine.meta.uid,) and volume.wants(machine, held.meta.key.name)
+    return held.spec.encryption.key_secret_ref if named and hers else None
 
 
 def may_fetch(domain: DomainView, image: ImageView | None, secret: str, catalog: Catalog) -> bool:

@@ -24,6 +24,7 @@ from drover.planning.domain_action import (
     EnsureVolume,
     FetchImages,
     LimitDisk,
+    OpenVolume,
     RemoveLease,
     ResizeDisk,
     SetCores,
@@ -223,7 +224,8 @@ def _added(present: LiveMachine, disk: DomainDisk) -> Difference:
         return Difference(_path(disk.name), "", shown, reason=obstacle)
     images = (FetchImages(),) if disk.image else ()
     pools = dict.fromkeys((disk.pool, disk.clone.pool if disk.clone else disk.pool))
-    ready = (*(EnsurePool(pool) for pool in pools), *images, EnsureVolume(disk))
+    opened = (OpenVolume(disk),) if disk.key else ()
+    ready = (*(EnsurePool(pool) for pool in pools), *images, EnsureVolume(disk), *opened)
     after = present.model_copy(update={"disks": live.replaced(present.disks, disk.name, text)})
     return Difference(_path(disk.name), "", shown, "Live", "", (*ready, AttachDisk(disk, device)), after)
 

@@ -13,6 +13,8 @@ from drover.planning.pool import lun
 from drover.planning.resolve import Effective, EffectiveDisk, EffectiveInterface
 from drover.planning.view import AddressView, ImageView, NetworkView, PoolView
 
+DEVICE_POOLS = ("LVM", "ISCSI")
+"""Types whose volumes are devices, not files of ours."""
 Problem = tuple[str, str]
 """Reason and message."""
 
@@ -94,8 +96,17 @@ def _volume(disk: EffectiveDisk, catalog: Catalog) -> Iterator[Problem]:
     if disk.hardware.ephemeral == "Enabled" and (not disk.own or disk.clone or disk.retain):
         words = "volume, from and reclaimPolicy Retain are not allowed with ephemeral: nothing of it is kept"
         yield "InvalidSpec", f"disk {disk.name}: {words}"
+    if disk.wanted_key and disk.wanted_key != disk.key:
+        yield "EncryptionDiffers", f"disk {disk.name}: {_encrypted_otherwise(disk)}"
     if disk.clone and not (volume and volume.status.node_name):
         yield from _origin(disk, catalog)
+
+
+def _encrypted_otherwise(disk: EffectiveDisk) -> str:
+    present = f"has Secret {disk.key.name}, key {disk.key.key}" if disk.key else "is not encrypted"
+    return (
+        f"StorageVolume {disk.volume} was there before it and {present}; an entry of another name makes one as it says"
+    )
 
 
 def _origin(disk: EffectiveDisk, catalog: Catalog) -> Iterator[Problem]:
@@ -107,6 +118,8 @@ def _origin(disk: EffectiveDisk, catalog: Catalog) -> Iterator[Problem]:
         )
     elif origin.spec.source and origin.spec.source.type == "Existing":
         yield "SourceUnsupported", f"disk {disk.name}: {disk.clone} is a LUN, of which no copies can be made"
+    elif origin.spec.encryption:
+        yield "SourceEncrypted", f"disk {disk.name}: {disk.clone} is encrypted, and encrypted volumes are not copied"
     elif disk.size is not None and origin.status.capacity and disk.size < quantity.whole(origin.status.capacity):
         size = quantity.binary(disk.size)
         words = f"size {size} is less than {origin.status.capacity} of {disk.clone}, of which it is to be a copy"
@@ -120,6 +133,9 @@ def _pool(disk: EffectiveDisk, catalog: Catalog) -> Iterator[Problem]:
         yield "NoDefaultPool", f"disk {disk.name} names no pool, and no StoragePool is marked as default"
     elif disk.pool not in catalog.pools:
         yield "PoolNotFound", f"disk {disk.name}: there is no StoragePool {disk.pool}"
+    elif disk.key and catalog.pools[disk.pool].spec.type in DEVICE_POOLS:
+        kind = catalog.pools[disk.pool].spec.type
+        yield "EncryptionUnsupported", f"disk {disk.name}: {disk.pool} is of type {kind}, and only files are encrypted"
     else:
         yield from _unit(disk, catalog.pools[disk.pool], catalog)
 

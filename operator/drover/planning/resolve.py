@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import Literal
 
+from drover.api.cloudinit import SecretKey
 from drover.api.domain import DomainPlugin, DomainSeed
 from drover.api.hardware import DiskHardware, Machine
 from drover.api.interface import AddressMode, Interface, InterfaceModel, LinkState
@@ -59,6 +60,10 @@ class EffectiveDisk:
     """Whether the volume outlives the machine."""
     hardware: DiskHardware
     """How it is plugged in."""
+    key: SecretKey | None = None
+    """Where its passphrase is kept."""
+    wanted_key: SecretKey | None = None
+    """The same as the machine itself says; a volume that is there already may differ."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -194,6 +199,7 @@ def _shown_disk(disk: EffectiveDisk) -> ResolvedDisk:
         pool=disk.pool or None,
         image=disk.image or None,
         size=None if disk.size is None else quantity.binary(disk.size),
+        encryption=f"Secret {disk.key.name}/{disk.key.key}"[:256] if disk.key else None,
         reclaim_policy="Retain" if disk.retain else "Delete",
     )
 
@@ -205,6 +211,8 @@ def _disk(machine: str, disk: Disk, catalog: Catalog) -> EffectiveDisk:
     pool = (volume.status.pool or volume.spec.pool) if volume else disk.pool
     image = (source.image if source else None) if volume else disk.image
     clone = (source.volume if source else None) if volume else (disk.from_.volume if disk.from_ else None)
+    wanted = disk.encryption.key_secret_ref if disk.encryption else None
+    encryption = volume.spec.encryption if volume else disk.encryption
     sizes = [quantity.whole(size) for size in (disk.size, volume.spec.size if volume else None) if size is not None]
     return EffectiveDisk(
         name=disk.name,
@@ -216,6 +224,8 @@ def _disk(machine: str, disk: Disk, catalog: Catalog) -> EffectiveDisk:
         size=max(sizes, default=None),
         retain=disk.reclaim_policy == "Retain",
         hardware=hardware.disk(disk),
+        key=encryption.key_secret_ref if encryption else None,
+        wanted_key=wanted,
     )
 
 

@@ -138,8 +138,12 @@ def body(disk: EffectiveDisk, machine: Meta) -> Mapping[str, object]:
     }
     if not disk.retain:
         metadata["ownerReferences"] = [reference(machine)]
-    size = {} if disk.size is None else {"size": quantity.binary(disk.size)}
-    return {"metadata": metadata, "spec": {"pool": disk.pool, "source": _source(disk)} | size}
+    spec: dict[str, object] = {"pool": disk.pool, "source": _source(disk)}
+    if disk.size is not None:
+        spec["size"] = quantity.binary(disk.size)
+    if disk.key:
+        spec["encryption"] = {"keySecretRef": disk.key.model_dump(mode="json", by_alias=True)}
+    return {"metadata": metadata, "spec": spec}
 
 
 def _source(disk: EffectiveDisk) -> Mapping[str, str]:

@@ -1,6 +1,6 @@
 """Facts of a host and of what it holds, as the node's agent observes them."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 from drover.api.hardware import Architecture as PlatformName
@@ -126,6 +126,13 @@ class VolumeFile:
     """Size the guest sees."""
     allocated_bytes: int
     """Space it takes in the pool."""
+
+
+@dataclass(frozen=True, slots=True)
+class Passphrase:
+    """What opens an encrypted volume; it is not shown where it is printed by mistake."""
+
+    value: bytes = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,6 +17,7 @@ from drover.agent.fetch.order import Result
 from drover.agent.gate import StartGate
 from drover.agent.hostdevice import HostDevices
 from drover.agent.image import Images
+from drover.agent.keys import Keys
 from drover.agent.lastview import LastView
 from drover.agent.memory import Memory
 from drover.agent.node import Identity, Node
@@ -29,6 +30,7 @@ from drover.agent.survey import Survey
 from drover.agent.wiring import Cabling
 from drover.agent.workers import Told, Wanted
 from drover.api.cloudinit import SecretKey
+from drover.api.domain import DomainDisk
 from drover.api.kinds import CRD, DOMAIN, HYPERVISOR, NETWORK, POOL, VIRTUALMACHINE, VOLUME, Kind
 from drover.errors import OperatorError, Retryable
 from drover.planning import names
@@ -145,6 +147,7 @@ class World:
             orders=orders,
             memory=memory,
             images=images,
+            keys=Keys(host.safe, self._read_key, self.clock),
             seeds=Seeds(self.folder / "seeds", self._read_secrets),
             gate=StartGate(2, self.woken.append),
             prober=Prober(host.ping, self.woken.append, clock=self.clock),
@@ -156,6 +159,11 @@ class World:
             in_touch=lambda: self.in_touch,
             changed=_nothing,
         )
+
+    async def _read_key(self, _order: DomainView, _disk: DomainDisk, key: SecretKey) -> bytes:
+        if isinstance(self.secrets, OperatorError):
+            raise self.secrets
+        return self.secrets[key]
 
     async def _read_secrets(self, _order: DomainView) -> Handed:
         if isinstance(self.secrets, OperatorError):

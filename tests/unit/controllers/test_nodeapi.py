@@ -70,7 +70,7 @@ SOURCE = {"type": "HTTP", "http": {"url": "http://web/tiny", "headersSecretRef":
 
 
 @asynccontextmanager
-async def scene() -> AsyncIterator[Scene]:
+async def scene(**spec: Any) -> AsyncIterator[Scene]:
     cosmos = Cosmos(Random(0))
     await cosmos.furnish()
     image = {
@@ -79,7 +79,7 @@ async def scene() -> AsyncIterator[Scene]:
     }
     await cosmos.client.create(kinds.IMAGE, image)
     node_api = {"userDataSecretRef": {"name": "boot", "key": "user"}}
-    await cosmos.create(interfaces=[], cloudInit=node_api, kernel={"image": "tiny"})
+    await cosmos.create(interfaces=[], cloudInit=node_api, kernel={"image": "tiny"}, **spec)
     await cosmos.settle()
     ((_, body),) = cosmos.etcd.every(kinds.DOMAIN)
     here, there = body["spec"]["nodeName"], {"n1": "n2", "n2": "n1"}[body["spec"]["nodeName"]]
@@ -295,3 +295,47 @@ async def test_a_secret_that_is_no_text_is_no_credentials() -> None:
     async with private_image(b"\xff") as told:
         with pytest.raises(NotReady, match="not text"):
             await told.asks().credentials(told.order.meta.key, IMAGE, "keys")
+
+
+VAULT = {"encryption": {"keySecretRef": {"name": "boot", "key": "user"}}}
+
+
+@asynccontextmanager
+async def encrypted(**data: bytes) -> AsyncIterator[Scene]:
+    """A machine with an encrypted disk, and a passphrase."""
+    async with scene(disks=[{"name": "root", "size": "1Gi", **VAULT}]) as told:
+        await told.write(**data)
+        yield told
+
+
+async def passphrase(told: Scene, token: str = "n1", key: SecretKey = BOOT, **changes: Any) -> bytes:
+    order = told.order
+    disk = order.spec.disks[0].model_copy(update=changes)
+    return await told.asks(token).passphrase(order, disk, key)
+
+
+async def test_an_agent_gets_what_opens_a_volume_of_its_machine() -> None:
+    async with encrypted(user=b"hush") as told:
+        assert await passphrase(told) == b"hush"
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        pytest.param({"token": "n2"}, "there is no Domain", id="another node's agent"),
+        pytest.param({"volume": "other"}, "no encrypted StorageVolume other", id="another volume"),
+        pytest.param({"key": SecretKey(name="admin", key="user")}, "does not name Secret admin", id="another Secret"),
+    ],
+)
+async def test_nobody_else_gets_what_opens_a_volume(changes: Any, words: str) -> None:
+    async with encrypted(user=b"hush") as told:
+        with pytest.raises(Unavailable, match=words):
+            await passphrase(told, **changes)
+
+
+async def test_a_passphrase_that_is_missing_is_named_with_its_disk() -> None:
+    async with encrypted(other=b"hush") as told:
+        with pytest.raises(NotReady, match="disk root: Secret boot has no key user in namespace shop") as caught:
+            await passphrase(told)
+
+    assert caught.value.reason == "SecretNotFound"

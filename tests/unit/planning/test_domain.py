@@ -140,6 +140,15 @@ def test_pools_and_networks_are_looked_at_once_each() -> None:
     assert found == ["EnsurePool", "EnsureVolume", "EnsureVolume"]
 
 
+def test_encrypted_disks_are_opened_before_anything_is_begun_with_them() -> None:
+    disks = [DISK | {"key": {"name": "vault-key", "key": "passphrase"}}]
+
+    started = [type(step).__name__ for step in preparations(make_spec(disks=disks, interfaces=[]))]
+    woken = steps(decide(make_order(disks=disks, interfaces=[]), make_seen(SAVED)))
+    assert started == ["EnsurePool", "EnsureVolume", "OpenVolume"]
+    assert woken == ["EnsurePool", "OpenVolume", "Restore"]
+
+
 def test_a_launched_guest_is_confirmed_before_anything_else() -> None:
     attempted = make_record(timeline=DomainTimeline(prepared="2026-11-21T11:59:59Z"))
 

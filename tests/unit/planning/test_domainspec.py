@@ -70,6 +70,14 @@ def test_a_blank_disk_starts_from_nothing() -> None:
     assert spec.disks[0].image is None
 
 
+def test_of_an_encrypted_disk_the_secret_is_named() -> None:
+    key = {"name": "vault-key", "key": "passphrase"}
+    volume = make_volume(encryption={"keySecretRef": key})
+    spec = _build(_catalog(volumes={"web.root": volume}), disks=[{"name": "root", "size": "1Gi"}])
+
+    assert [each.key.model_dump() for each in spec.disks if each.key] == [key]
+
+
 def test_a_hardware_address_that_is_asked_for_wins() -> None:
     mac = "02:00:00:00:00:99"
     assert _build(_catalog(), interfaces=[{"name": "lan", "macAddress": mac}]).interfaces[0].mac == mac

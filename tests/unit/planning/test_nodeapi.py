@@ -1,7 +1,17 @@
 from typing import Any
 
 import pytest
-from tests.support.machines import SHOP, URL, make_catalog, make_domain, make_image, make_kernel, make_machine
+from tests.support.machines import (
+    SHOP,
+    URL,
+    make_catalog,
+    make_domain,
+    make_image,
+    make_kernel,
+    make_machine,
+    make_volume,
+    notes,
+)
 
 from drover.api.cloudinit import CloudInit, SecretKey
 from drover.planning import nodeapi
@@ -90,6 +100,34 @@ def test_an_images_secret_is_for_machines_that_use_it(image: Any, secret: str, *
     catalog = make_catalog(images={name: image} if known and image else {})
 
     assert nodeapi.may_fetch(domain, image, secret, catalog) is allowed
+
+
+ENCRYPTION: Any = {"encryption": {"keySecretRef": OURS}}
+DISK = {"name": "root", "size": "1Gi"}
+
+
+@pytest.mark.parametrize(
+    ("volume", "machine", "opened"),
+    [
+        pytest.param(make_volume(**ENCRYPTION), {"disks": [DISK]}, True, id="its machine has it"),
+        pytest.param(make_volume(), {"disks": [DISK]}, False, id="it is not encrypted"),
+        pytest.param(None, {"disks": [DISK]}, False, id="there is none"),
+        pytest.param(make_volume(**ENCRYPTION), {"disks": []}, False, id="its machine does not name it any more"),
+        pytest.param(make_volume(meta={"uid": "v"}, **ENCRYPTION), {"disks": [DISK]}, False, id="another of its name"),
+        pytest.param(make_volume("other", **ENCRYPTION), {"disks": [DISK]}, False, id="another volume"),
+        pytest.param(
+            make_volume(meta={"annotations": notes(machine_uid="uid-other")}, **ENCRYPTION),
+            {"disks": [DISK]},
+            False,
+            id="another machine's",
+        ),
+    ],
+)
+def test_a_passphrase_is_for_the_machine_that_holds_its_volume(volume: Any, machine: Any, *, opened: bool) -> None:
+    root = ROOT | {"volumeUid": make_volume().meta.uid}
+
+    found = nodeapi.passphrase(make_domain(disks=[root]), make_machine(**machine), volume)
+    assert found == (SecretKey(name="boot", key="user") if opened else None)
 
 
 def test_a_kernels_secret_is_for_machines_that_boot_it() -> None:

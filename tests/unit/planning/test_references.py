@@ -32,6 +32,7 @@ MORE, OTHER = make_volume("more", **EXISTING), make_volume("data", pool="san")
 ELSEWHERE_LUN = make_volume("data", **(EXISTING | {"pool": "default"}))
 PORTAL = {"server": "san", "target": "iqn.2026-01.com.example:disks", "luns": [{"lun": 7, "volume": "shop/data"}]}
 SAN = {"san": make_pool("san", type="ISCSI", directory=None, default=False, iscsi=PORTAL)}
+GROUP = {"group": make_pool("group", type="LVM", directory=None, default=False, lvm={"volumeGroup": "vg0"})}
 DIRECT = make_network(type="Direct", direct={"device": "eth1"}, antiSpoofing="Disabled", subnets=[])
 NOT_ACCEPTED = {
     "type": "Accepted",
@@ -41,6 +42,14 @@ NOT_ACCEPTED = {
     "lastTransitionTime": NOW,
 }
 REFUSED = make_network(status={"conditions": [NOT_ACCEPTED]})
+
+
+LOCKED = {"encryption": {"keySecretRef": {"name": "vault-key", "key": "passphrase"}}}
+OTHERWISE = {"encryption": {"keySecretRef": {"name": "other", "key": "k"}}}
+
+
+def _volume(**fields: Any) -> dict[str, Any]:
+    return {"volumes": {"web.root": make_volume(**fields)}}
 
 
 def _resolve(catalog: Catalog, spec: dict[str, Any]) -> Effective:
@@ -121,6 +130,29 @@ def _lan(**fields: Any) -> dict[str, Any]:
         pytest.param({"disks": [DISK | {"pool": "fast"}]}, {}, "PoolNotFound", "fast", id="no pool"),
         pytest.param({"disks": [DISK]}, {"default_pool": ""}, "NoDefaultPool", "root", id="no default pool"),
         pytest.param({"disks": [{"name": "old", "volume": "kept"}]}, {}, "VolumeNotFound", "kept", id="no volume"),
+        pytest.param({"disks": [DISK | LOCKED]}, {"volumes": {}}, "Accepted", "", id="to be encrypted"),
+        pytest.param({"disks": [DISK | LOCKED]}, _volume(**LOCKED), "Accepted", "", id="encrypted as it says"),
+        pytest.param(
+            {"disks": [DISK | LOCKED | {"pool": "group"}]},
+            {"volumes": {}, "pools": GROUP},
+            "EncryptionUnsupported",
+            "group is of type LVM",
+            id="encrypted on a device",
+        ),
+        pytest.param({"disks": [DISK]}, _volume(**LOCKED), "Accepted", "", id="encrypted though it says nothing"),
+        pytest.param(
+            {"disks": [DISK | LOCKED]}, _volume(), "EncryptionDiffers", "is not encrypted", id="plain already"
+        ),
+        pytest.param(
+            {"disks": [DISK | LOCKED]}, _volume(**OTHERWISE), "EncryptionDiffers", "Secret other, key k", id="otherwise"
+        ),
+        pytest.param(
+            {"disks": [{"name": "copy", "from": {"volume": "web.root"}}]},
+            _volume(**LOCKED),
+            "SourceEncrypted",
+            "web.root is encrypted",
+            id="a copy of what is encrypted",
+        ),
         pytest.param(_lan(network="dmz"), {}, "NetworkNotFound", "dmz", id="no network"),
         pytest.param(_lan(), {"default_network": ""}, "NoDefaultNetwork", "lan", id="no default network"),
         pytest.param(_lan(address="10.9.0.1"), {}, "AddressOutsideSubnet", "10.20.0.0/29", id="outside"),

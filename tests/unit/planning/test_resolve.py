@@ -83,6 +83,22 @@ def test_an_existing_volume_is_taken_as_it_is(
     assert (found.pool, found.size, found.image, found.own) == (pool, size, "shop/debian", False)
 
 
+LOCKED = {"encryption": {"keySecretRef": {"name": "vault-key", "key": "passphrase"}}}
+
+
+@pytest.mark.parametrize(
+    ("disk", "volumes"),
+    [
+        pytest.param({"name": "root", "size": "1Gi", **LOCKED}, {}, id="the machine's own"),
+        pytest.param({"name": "d", "volume": "kept"}, {"kept": make_volume("kept", **LOCKED)}, id="an existing one"),
+    ],
+)
+def test_an_encrypted_disk_names_its_secret(disk: dict[str, Any], volumes: Any) -> None:
+    effective = _resolve(make_catalog(volumes=volumes), disks=[disk])
+
+    assert [each.encryption for each in shown(effective).disks or ()] == ["Secret vault-key/passphrase"]
+
+
 def test_a_disk_that_grew_in_the_spec_is_larger_than_its_volume() -> None:
     catalog = make_catalog(volumes={"web.root": make_volume()})
     (found,) = _resolve(catalog, disks=[{"name": "root", "size": "3Gi"}]).disks

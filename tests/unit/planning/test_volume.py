@@ -25,6 +25,7 @@ from drover.planning.volume import (
     wants,
 )
 
+LOCKED: dict[str, Any] = {"encryption": {"keySecretRef": {"name": "vault-key", "key": "passphrase"}}}
 ROOT = {"name": "root", "size": "1Gi"}
 KEPT = {"name": "old", "volume": "kept"}
 GIB = 1 << 30
@@ -171,6 +172,12 @@ def test_what_becomes_of_volumes_is_decided_by_the_spec_at_the_end(
             {"pool": "default", "source": {"type": "Image", "image": "shop/debian"}},
             True,
             id="from an image",
+        ),
+        pytest.param(
+            ROOT | LOCKED,
+            {"pool": "default", "source": {"type": "Blank"}, "size": "1Gi"} | LOCKED,
+            True,
+            id="encrypted",
         ),
         pytest.param(
             ROOT | {"reclaimPolicy": "Retain"},

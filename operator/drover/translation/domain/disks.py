@@ -7,7 +7,7 @@ from drover.api.domain import DomainDisk, DomainMedium
 from drover.api.hardware import DiskBounds, DiskBus, DiskCache
 from drover.state import devices
 from drover.state.guest import BlockDevice, Blueprint, Place, Unit
-from drover.translation import volume
+from drover.translation import encryption, volume
 from drover.translation.xml import Element, attribute, element, number, parse, render
 
 BUSES: dict[DiskBus, str] = {"VirtIO": "virtio", "SCSI": "scsi", "SATA": "sata"}
@@ -42,7 +42,7 @@ def rendered(disk: DomainDisk, place: Place, device: str, turn: int = 0) -> Elem
     """One disk; `turn` is its place among those that may hold a boot loader, 0 for none."""
     hardware = disk.hardware
     cache = {"cache": CACHES[hardware.cache]} if hardware.cache in CACHES else {}
-    kind, form, source = _source(place)
+    kind, form, source = _source(disk, place)
     return element(
         "disk",
         element("driver", name="qemu", type=form, **cache, discard="unmap", error_policy="enospace"),
@@ -59,7 +59,7 @@ def rendered(disk: DomainDisk, place: Place, device: str, turn: int = 0) -> Elem
     )
 
 
-def _source(place: Place) -> tuple[str, str, Element]:
+def _source(disk: DomainDisk, place: Place) -> tuple[str, str, Element]:
     """Libvirt's word for where a disk's data is, the format of the data, and the place itself."""
     if isinstance(place, BlockDevice):
         return "block", "raw", element("source", dev=str(place.device))
@@ -67,7 +67,14 @@ def _source(place: Place) -> tuple[str, str, Element]:
         host = element("host", name=place.target.server, port=place.target.port)
         initiator = element("initiator", element("iqn", name=place.target.initiator))
         return "network", "raw", element("source", host, initiator, protocol="iscsi", name=volume.unit_of(place))
-    return "file", "qcow2", element("source", file=str(place))
+    return "file", "qcow2", element("source", *_encryption(disk), file=str(place))
+
+
+def _encryption(disk: DomainDisk) -> Iterator[Element]:
+    """Name the secret of libvirt's that opens a disk: what is in it is nowhere in the document."""
+    if disk.key:
+        secret = element("secret", type="passphrase", usage=encryption.usage(disk.volume_uid))
+        yield element("encryption", secret, format="luks")
 
 
 def alias(name: str) -> str:
