@@ -26,7 +26,7 @@ DISK = {"name": "root", "size": "1Gi"}
 ELSEWHERE = {"library/debian": make_image(namespace="library")}
 
 LUN = {"name": "data", "volume": "data"}
-EXISTING = {"pool": "san", "size": None, "source": {"type": "Existing"}}
+EXISTING: dict[str, Any] = {"pool": "san", "size": None, "source": {"type": "Existing"}}
 DATA = {"data": make_volume("data", **EXISTING)}
 MORE, OTHER = make_volume("more", **EXISTING), make_volume("data", pool="san")
 ELSEWHERE_LUN = make_volume("data", **(EXISTING | {"pool": "default"}))
