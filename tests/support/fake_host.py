@@ -273,6 +273,10 @@ class FakeHost:
         size = max(size_bytes, self.files[origin].capacity_bytes)
         return self.files.setdefault((pool, uid), VolumeFile(f"/{pool}/{uid}", size, 1 << 20))
 
+    async def digest(self, file: VolumeFile) -> str:
+        self._call("digest")
+        return f"sha256:{file.path}"
+
     async def wipe_volume(self, pool: str, uid: str) -> None:
         self._call("wipe_volume")
         assert (pool, uid) in self.files

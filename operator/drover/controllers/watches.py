@@ -8,6 +8,7 @@ from drover.api import kinds
 from drover.api.kinds import Kind
 from drover.planning import names
 from drover.planning.anchor import LABEL_ANCHOR
+from drover.planning.capture import origin_name
 from drover.planning.ownership import machine_uid
 from drover.planning.plugin import reference
 from drover.planning.service import KEEPER, LABEL_KEEPER
@@ -41,6 +42,8 @@ OWNER = "owner"
 USES = "uses"
 """Index of machines: namespace/name of the plugin that they name."""
 NAMESPACE = "namespace"
+ORIGIN = "origin"
+"""Index of images: namespace/name of the volume that they are still to be captured from."""
 
 
 def watches(namespace: str) -> list[Watch[Any]]:
@@ -68,7 +71,7 @@ def _kinds_of_ours() -> list[Watch[Any]]:
                 PLUG: lambda found: plug(view(found).spec.network, view(found).spec.mac_address),
             },
         ),
-        Watch(kinds.IMAGE, objects.read_image),
+        Watch(kinds.IMAGE, objects.read_image, indexes={ORIGIN: origin_of}),
         Watch(kinds.POOL, objects.read_pool),
         Watch(kinds.NETWORK, objects.read_network),
         Watch(
@@ -147,6 +150,12 @@ def plugin_of(machine: objects.Machine) -> str:
     """``namespace/name`` of the plugin that a machine names, empty for none."""
     # Most machines name none: they are not parsed for that.
     return reference(view(machine)) if b'"plugin":' in machine.packed_spec else ""
+
+
+def origin_of(image: objects.Image) -> str:
+    """``namespace/name`` of the volume that an image is still to be captured from, empty for none."""
+    name = origin_name(view(image))
+    return f"{image.meta.key.namespace}/{name}" if name else ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -206,7 +206,7 @@ def _known(before: DomainSpec | None) -> dict[str, Artifact]:
 
 
 def _artifact(source: ImageSource, asked: str | None, image: ImageView, known: Mapping[str, Artifact]) -> Artifact:
-    url, checksum = imagesource.address(source), imagesource.checksum(source, asked)
+    url, checksum = imagesource.address(source, imagesource.kept(image)), imagesource.checksum(source, asked)
     if checksum is None and url in known:
         return known[url]
     recorded = {file.url: file.digest for file in image.status.files or []}

@@ -17,6 +17,7 @@ from drover.agent.workers import Wanted, run_child
 from drover.api.domain import Artifact
 from drover.errors import Retryable
 from drover.runtime.settings import AgentSettings
+from drover.state.host import VolumeFile
 from drover.state.resource import Key
 
 WANTED = Wanted("shop/debian", Artifact(url="http://web/debian.img", checksum="sha256:abc"), disk=True)
@@ -70,7 +71,11 @@ async def test_a_child_that_does_not_listen_is_killed(child: Path, monkeypatch: 
 
 
 def fetcher(**settings: Any) -> workers.Fetcher:
-    return make_fetcher(AgentSettings(node_name="n1", **settings), credentials)
+    return make_fetcher(AgentSettings(node_name="n1", **settings), credentials, kept)
+
+
+async def kept(pool: str, uid: str) -> VolumeFile | None:
+    return VolumeFile(f"/pools/{pool}/{uid}.qcow2", 9, 5) if uid == "uid-1" else None
 
 
 async def credentials(domain: Key, image: str, secret: str) -> dict[str, str]:
