@@ -291,7 +291,12 @@ REFUSED = [
     pytest.param(
         image(source={"type": "Volume"}), "source.volume goes with type Volume, and only with it", id="no-vol"
     ),
-    pytest.param(image(type="ISO", source=CAPTURE), "what is captured from a volume is of type Disk", id="iso-capture"),
+    pytest.param(
+        image(source=CAPTURE | {"virtualMachine": {"name": "web"}}), "goes with type VirtualMachine", id="two-origins"
+    ),
+    pytest.param(
+        image(type="ISO", source=CAPTURE), "captured from a volume or a machine is of type Disk", id="iso-capture"
+    ),
     pytest.param(image(kernel={"source": CAPTURE}), "files of a kernel are fetched, not captured", id="kernel-capture"),
     pytest.param(
         image(source=CAPTURE, checksum=f"sha256:{'0' * 64}"), "has no checksum beforehand", id="capture-checksum"

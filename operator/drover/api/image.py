@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import ConfigDict, Field
 
-from drover.api.base import Conditions, Link, Model, ObjectName, Users, Word, keyed, rule, rules, told, unchanged
+from drover.api.base import Conditions, Label, Link, Model, ObjectName, Users, Word, keyed, rule, rules, told, unchanged
 from drover.api.sharing import AllowedNamespaces
 
 CHECKSUM = r"^(sha256:[0-9a-f]{64}|sha512:[0-9a-f]{128})$"
@@ -82,6 +82,13 @@ class CapturedVolume(Model):
     """Name of the StorageVolume; it may change or go once it is captured."""
 
 
+class CapturedMachine(Model):
+    """A machine of the image's namespace, whose first disk is captured once, while its powerState is Stopped."""
+
+    name: Label
+    """Name of the VirtualMachine; it may change or go once its disk is captured."""
+
+
 def _member(kind: str, name: str) -> dict[str, str]:
     """CEL: a source has the member of its type and no other."""
     return rule(
@@ -94,12 +101,17 @@ class ImageSource(Model):
 
     model_config = ConfigDict(
         json_schema_extra=rules(
-            _member("HTTP", "http"), _member("S3", "s3"), _member("OCI", "oci"), _member("Volume", "volume")
+            _member("HTTP", "http"),
+            _member("S3", "s3"),
+            _member("OCI", "oci"),
+            _member("Volume", "volume"),
+            _member("VirtualMachine", "virtualMachine"),
         )
     )
 
-    type: Literal["HTTP", "S3", "OCI", "Volume"]
-    """HTTP: a web server; S3: a bucket; OCI: a container registry; Volume: the data of a StorageVolume, at one moment."""
+    type: Literal["HTTP", "S3", "OCI", "Volume", "VirtualMachine"]
+    """HTTP: a web server; S3: a bucket; OCI: a container registry; Volume: the data of a StorageVolume at one moment;
+    VirtualMachine: the same of the first disk of a machine."""
     http: HTTPSource | None = None
     """The member of type HTTP."""
     s3: S3Source | None = None
@@ -108,6 +120,8 @@ class ImageSource(Model):
     """The member of type OCI."""
     volume: CapturedVolume | None = None
     """The member of type Volume."""
+    virtual_machine: CapturedMachine | None = None
+    """The member of type VirtualMachine."""
 
 
 _PINNED = rule(
@@ -117,7 +131,11 @@ _PINNED = rule(
 )
 
 
-_FETCHED = rule("self.source.type != 'Volume'", "the files of a kernel are fetched, not captured", path=".source")
+_FETCHED = rule(
+    "!(self.source.type in ['Volume', 'VirtualMachine'])",
+    "the files of a kernel are fetched, not captured",
+    path=".source",
+)
 
 
 class Initrd(Model):
@@ -163,11 +181,11 @@ class VirtualMachineImageSpec(Model):
             ),
             _PINNED,
             rule(
-                "self.type == 'Disk' || !has(self.source) || self.source.type != 'Volume'",
-                "what is captured from a volume is of type Disk",
+                "self.type == 'Disk' || !has(self.source) || !(self.source.type in ['Volume', 'VirtualMachine'])",
+                "what is captured from a volume or a machine is of type Disk",
             ),
             rule(
-                "!has(self.checksum) || !has(self.source) || self.source.type != 'Volume'",
+                "!has(self.checksum) || !has(self.source) || !(self.source.type in ['Volume', 'VirtualMachine'])",
                 "what is captured has no checksum beforehand; its digest is in the status",
                 path=".checksum",
             ),

@@ -1,14 +1,15 @@
 """Captured images: which node makes them and of what, who is told of it, and letting go those that no node has."""
 
 from collections.abc import Iterable, Iterator
-from typing import Any
+from typing import Any, TypeVar
 
 from drover.api.image import VirtualMachineImageStatus
 from drover.api.kinds import DOMAIN, IMAGE, VIRTUALMACHINE, VOLUME, Kind
 from drover.controllers.act import RECHECK_SECONDS, do, learn
+from drover.controllers.gather import gather
 from drover.controllers.node import is_gone
 from drover.controllers.report import tell
-from drover.controllers.watches import ORIGIN
+from drover.controllers.watches import ORIGIN, origin_token
 from drover.controllers.world import World
 from drover.planning import capture as planning
 from drover.planning import image as images
@@ -17,10 +18,12 @@ from drover.planning.action import AddFinalizer, RemoveFinalizer
 from drover.planning.pool import is_shared
 from drover.planning.view import DomainView, ImageView, VolumeView, view
 from drover.planning.volume import in_use
-from drover.runtime.store import Changed
+from drover.runtime.store import Cached, Changed
 from drover.runtime.workqueue import WorkQueue
 from drover.state import objects
 from drover.state.resource import Key
+
+T = TypeVar("T", bound=Cached)
 
 
 async def reconcile(image: ImageView, world: World) -> float | None:
@@ -65,13 +68,16 @@ async def _report(image: ImageView, world: World) -> None:
 
 
 def _origin(image: ImageView, world: World) -> planning.Origin:
-    name = planning.origin_name(image)
-    found = world.stores.volumes.get(Key(image.meta.key.namespace, name)) if name else None
-    if found is None:
-        return planning.Origin()
-    volume = view(found)
-    pool = world.stores.pools.get(Key("", volume.status.pool or volume.spec.pool or ""))
-    return planning.Origin(volume, _users(volume, world), view(pool) if pool else None)
+    kind, key = planning.origin(image) or (VOLUME, image.meta.key)
+    found = gather(key, world) if kind is VIRTUALMACHINE else None
+    machine = found.machine if found else None
+    name = key.name if kind is VOLUME else planning.first_volume(machine) if machine else ""
+    volume = world.stores.volumes.get(Key(key.namespace, name))
+    if volume is None:
+        return planning.Origin(name, machine=machine)
+    seen = view(volume)
+    pool = world.stores.pools.get(Key("", seen.status.pool or seen.spec.pool or ""))
+    return planning.Origin(name, seen, _users(seen, world), view(pool) if pool else None, machine)
 
 
 def _users(volume: VolumeView, world: World) -> list[DomainView]:
@@ -92,30 +98,45 @@ def _sharers(image: ImageView, world: World) -> list[str]:
 def callbacks(world: World, queues: dict[Kind, WorkQueue[Key]]) -> dict[Kind, Changed[Any]]:
     """Make what is called when something changes on which a capture waits, or an image for which machines wait."""
 
-    def volume_changed(old: objects.Volume | None, new: objects.Volume | None) -> None:
-        look_at_images_of(*{each.meta.key for each in (old, new) if each is not None})
-
-    def domain_changed(old: objects.Domain | None, new: objects.Domain | None) -> None:
-        domains = [view(each) for each in (old, new) if each is not None]
-        namespace = domains[0].meta.key.namespace
-        look_at_images_of(*(Key(namespace, name) for name in in_use(domains)))
-
     def image_changed(old: objects.Image | None, new: objects.Image | None) -> None:
         if new is not None and _made(old) != _made(new):
             for key in world.links.users((IMAGE.plural, str(new.meta.key))):
                 queues[VIRTUALMACHINE].add(key)
 
-    def look_at_images_of(*volumes: Key) -> None:
-        for key in _images_of(volumes, world):
+    return {IMAGE: image_changed, **_of_origins(world, queues)}
+
+
+def _of_origins(world: World, queues: dict[Kind, WorkQueue[Key]]) -> dict[Kind, Changed[Any]]:
+    def volume_changed(old: objects.Volume | None, new: objects.Volume | None) -> None:
+        look_at_images_of((VOLUME, one(old, new).meta.key))
+
+    def machine_changed(old: objects.Machine | None, new: objects.Machine | None) -> None:
+        look_at_images_of((VIRTUALMACHINE, one(old, new).meta.key))
+
+    def domain_changed(old: objects.Domain | None, new: objects.Domain | None) -> None:
+        domains = [view(each) for each in (old, new) if each is not None]
+        namespace = domains[0].meta.key.namespace
+        look_at_images_of(*((VOLUME, Key(namespace, name)) for name in in_use(domains)))
+        look_at_images_of((VIRTUALMACHINE, Key(namespace, domains[0].spec.virtual_machine.name)))
+
+    def look_at_images_of(*origins: tuple[Kind, Key]) -> None:
+        for key in _images_of(origins, world):
             queues[IMAGE].add(key)
 
-    return {VOLUME: volume_changed, DOMAIN: domain_changed, IMAGE: image_changed}
+    return {VOLUME: volume_changed, VIRTUALMACHINE: machine_changed, DOMAIN: domain_changed}
 
 
-def _images_of(volumes: Iterable[Key], world: World) -> Iterator[Key]:
-    """Find the images that are still to be captured from volumes."""
-    for volume in volumes:
-        yield from (image.meta.key for image in world.stores.images.by(ORIGIN, str(volume)))
+def _images_of(origins: Iterable[tuple[Kind, Key]], world: World) -> Iterator[Key]:
+    """Find the images that are still to be captured from these."""
+    for kind, key in origins:
+        yield from (image.meta.key for image in world.stores.images.by(ORIGIN, origin_token(kind, key)))
+
+
+def one(old: T | None, new: T | None) -> T:
+    """Give whichever of the two is there, the newer first."""
+    found = new or old
+    assert found is not None, "a change is from or to something"
+    return found
 
 
 def _made(image: objects.Image | None) -> tuple[object, ...]:

@@ -8,7 +8,7 @@ from drover.api import kinds
 from drover.api.kinds import Kind
 from drover.planning import names
 from drover.planning.anchor import LABEL_ANCHOR
-from drover.planning.capture import origin_name
+from drover.planning.capture import origin
 from drover.planning.ownership import machine_uid
 from drover.planning.plugin import reference
 from drover.planning.service import KEEPER, LABEL_KEEPER
@@ -22,7 +22,7 @@ from drover.state.clusternode import Node, read_node
 from drover.state.lease import Lease, read_lease
 from drover.state.namespace import Namespace, read_namespace
 from drover.state.pod import Pod, read_pod
-from drover.state.resource import Body
+from drover.state.resource import Body, Key
 from drover.state.revision import Revision, read_revision
 from drover.state.service import Service, Slice, read_service, read_slice
 
@@ -43,7 +43,7 @@ USES = "uses"
 """Index of machines: namespace/name of the plugin that they name."""
 NAMESPACE = "namespace"
 ORIGIN = "origin"
-"""Index of images: namespace/name of the volume that they are still to be captured from."""
+"""Index of images: what they are still to be captured from, see `origin_token`."""
 
 
 def watches(namespace: str) -> list[Watch[Any]]:
@@ -153,9 +153,14 @@ def plugin_of(machine: objects.Machine) -> str:
 
 
 def origin_of(image: objects.Image) -> str:
-    """``namespace/name`` of the volume that an image is still to be captured from, empty for none."""
-    name = origin_name(view(image))
-    return f"{image.meta.key.namespace}/{name}" if name else ""
+    """What an image is still to be captured from, empty for nothing."""
+    found = origin(view(image))
+    return origin_token(*found) if found else ""
+
+
+def origin_token(kind: Kind, key: Key) -> str:
+    """Name a volume or a machine from which images are captured."""
+    return f"{kind.plural} {key}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,11 +4,14 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from drover.api.image import ImageCapture
+from drover.api.kinds import VIRTUALMACHINE, VOLUME, Kind
 from drover.planning import names, power
 from drover.planning.catalog import Catalog
 from drover.planning.conditions import Finding
+from drover.planning.hardware import is_drive
 from drover.planning.pool import is_shared
-from drover.planning.view import DomainView, ImageView, PoolView, VolumeView
+from drover.planning.view import DomainView, ImageView, MachineView, PoolView, VolumeView
+from drover.state.resource import Key
 
 POOLS = frozenset({"Directory", "NFS"})
 """Types of pools that keep volumes as files: only there an image is kept."""
@@ -18,11 +21,15 @@ POOLS = frozenset({"Directory", "NFS"})
 class Origin:
     """What an image is to be captured from, as far as it is there."""
 
+    name: str = ""
+    """Name of the volume; empty when the machine that is to be captured has no disk."""
     volume: VolumeView | None = None
     users: Sequence[DomainView] = ()
     """Domains that name the volume, or whose guests have it open."""
     pool: PoolView | None = None
     """Its pool."""
+    machine: MachineView | None = None
+    """The machine whose first disk is captured, laid over its plugin."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +46,8 @@ class Capture:
 
 def is_captured(image: ImageView) -> bool:
     """Tell whether an image is made here, not fetched."""
-    return image.spec.source is not None and image.spec.source.type == "Volume"
+    source = image.spec.source
+    return source is not None and bool(source.volume or source.virtual_machine)
 
 
 def is_whole(image: ImageView) -> bool:
@@ -47,10 +55,20 @@ def is_whole(image: ImageView) -> bool:
     return image.status.capture is not None and image.status.digest is not None
 
 
-def origin_name(image: ImageView) -> str:
-    """Name of the volume that an image is to be captured from; empty when it is none, or needs it no more."""
-    source = image.spec.source
-    return source.volume.name if source and source.volume and not is_whole(image) else ""
+def origin(image: ImageView) -> tuple[Kind, Key] | None:
+    """What an image is still to be captured from; None when it is nothing, or needed no more."""
+    source, namespace = image.spec.source, image.meta.key.namespace
+    if source is None or is_whole(image):
+        return None
+    if source.virtual_machine:
+        return VIRTUALMACHINE, Key(namespace, source.virtual_machine.name)
+    return (VOLUME, Key(namespace, source.volume.name)) if source.volume else None
+
+
+def first_volume(machine: MachineView) -> str:
+    """Name of the volume of a machine's first disk; empty when it has none."""
+    disks = (disk for disk in machine.spec.disks or [] if not is_drive(disk))
+    return next((disk.volume or names.volume(machine.meta.key.name, disk.name) for disk in disks), "")
 
 
 def capture(image: ImageView, origin: Origin, sharers: Sequence[str] = ()) -> Capture:
@@ -59,7 +77,7 @@ def capture(image: ImageView, origin: Origin, sharers: Sequence[str] = ()) -> Ca
     if image.meta.deleting or is_whole(image):
         node = _keeper(status.node_name, sharers)
         return Capture(node, status.capture, Finding("Ready", "Unknown", "NotReported", f"{node} does not report it"))
-    obstacle = _obstacle(image, origin)
+    obstacle = _machine_obstacle(image, origin) or _obstacle(origin)
     place = _place(origin) if obstacle is None else None
     if status.capture is not None and status.node_name and not _again(image, origin, place):
         words = f"{status.node_name} captures {status.capture.volume}"
@@ -122,9 +140,26 @@ def _place(origin: Origin) -> ImageCapture | None:
     )
 
 
-def _obstacle(image: ImageView, origin: Origin) -> Finding | None:
+def _machine_obstacle(image: ImageView, origin: Origin) -> Finding | None:
+    """Find out why the disk of a machine cannot be captured now."""
+    source, machine = image.spec.source, origin.machine
+    if source is None or source.virtual_machine is None:
+        return None
+    name = source.virtual_machine.name
+    if machine is None:
+        return _no("VirtualMachineNotFound", f"there is no VirtualMachine {name} in this namespace")
+    if machine.meta.deleting:
+        return _no("VirtualMachineTerminating", f"VirtualMachine {name} is being deleted")
+    if not origin.name:
+        return _no("NoDisk", f"VirtualMachine {name} has no disk")
+    if machine.spec.power_state != "Stopped" or not all(map(_is_at_rest, origin.users)):
+        return _no("MachineRunning", f"VirtualMachine {name} is not stopped: it is captured when it is")
+    return None
+
+
+def _obstacle(origin: Origin) -> Finding | None:
     """Find out why a volume cannot be captured now."""
-    name, volume, pool = origin_name(image), origin.volume, origin.pool
+    name, volume, pool = origin.name, origin.volume, origin.pool
     if volume is None:
         return _no("VolumeNotFound", f"there is no StorageVolume {name} in this namespace")
     if volume.meta.deleting:

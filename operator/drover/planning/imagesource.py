@@ -25,7 +25,7 @@ def place(url: str) -> tuple[str, str] | None:
 
 def address(source: ImageSource, kept: str = "") -> str:
     """Write down where a file is, of what is captured `kept`; what takes a Secret is not among it."""
-    if source.volume:
+    if source.volume or source.virtual_machine:
         return kept
     if source.s3:
         where = urlencode({"endpoint": source.s3.endpoint, "region": source.s3.region or REGION})

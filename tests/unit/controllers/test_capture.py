@@ -26,16 +26,23 @@ def run(story: Coroutine[Any, Any, None]) -> None:
     asyncio.run(story)
 
 
-async def begin(*, access: str = "NodeLocal", **volume: Any) -> tuple[Cosmos, Controller]:
+async def begin(*, access: str = "NodeLocal", source: Any = SPEC["source"], **volume: Any) -> tuple[Cosmos, Controller]:
     """A cluster with an image of a volume."""
     cosmos = Cosmos(Random(0), access=access)
     await cosmos.furnish()
-    await cosmos.client.create(kinds.IMAGE, {"metadata": {"name": "golden", "namespace": "shop"}, "spec": SPEC})
+    await cosmos.client.create(
+        kinds.IMAGE, {"metadata": {"name": "golden", "namespace": "shop"}, "spec": {**SPEC, "source": source}}
+    )
     if volume:
-        metadata = {"name": "notes", "namespace": "shop"}
-        body = {"metadata": metadata, "spec": {"pool": "default", "size": "1Gi"}, "status": volume}
-        await cosmos.client.create(kinds.VOLUME, body)
+        await make_volume(cosmos, **volume)
     return cosmos, cosmos.controllers[0]
+
+
+async def make_volume(cosmos: Cosmos, **status: Any) -> None:
+    """Make the volume."""
+    metadata = {"name": "notes", "namespace": "shop"}
+    body = {"metadata": metadata, "spec": {"pool": "default", "size": "1Gi"}, "status": status}
+    await cosmos.client.create(kinds.VOLUME, body)
 
 
 async def look(controller: Controller) -> dict[str, Any]:
@@ -64,8 +71,7 @@ def test_a_node_is_told_to_capture_when_the_volume_has_data() -> None:
     async def story() -> None:
         cosmos, controller = await begin()
         assert ready(await look(controller)) == "VolumeNotFound"
-        body = {"metadata": {"name": "notes", "namespace": "shop"}, "spec": {"pool": "default", "size": "1Gi"}}
-        await cosmos.client.create(kinds.VOLUME, body | {"status": {"nodeName": "n1", "pool": "default"}})
+        await make_volume(cosmos, nodeName="n1", pool="default")
 
         status = await look(controller)
 
@@ -124,6 +130,21 @@ def test_a_machine_is_looked_at_when_its_image_is_captured() -> None:
         assert WEB in taken(controller, kinds.VIRTUALMACHINE)
         await look(controller)
         assert WEB not in taken(controller, kinds.VIRTUALMACHINE)
+
+    run(story())
+
+
+def test_the_disk_of_a_machine_is_captured_when_that_is_stopped() -> None:
+    async def story() -> None:
+        cosmos, controller = await begin(source={"type": "VirtualMachine", "virtualMachine": {"name": "web"}})
+        assert ready(await look(controller)) == "VirtualMachineNotFound"
+        taken(controller)
+        await cosmos.create(interfaces=[], disks=[{"name": "root", "volume": "notes"}], powerState="Stopped")
+        controller.caches.hear()
+        assert GOLDEN in taken(controller)
+        assert ready(await look(controller)) == "VolumeNotFound"
+        await make_volume(cosmos, nodeName="n1", pool="default")
+        assert (await look(controller))["capture"]["volume"] == "notes"
 
     run(story())
 

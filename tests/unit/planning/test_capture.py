@@ -12,12 +12,14 @@ from tests.support.machines import (
     make_found,
     make_hypervisor,
     make_image,
+    make_kernel,
     make_machine,
     make_off,
     make_pool,
     make_volume,
 )
 
+from drover.api.kinds import VIRTUALMACHINE, VOLUME
 from drover.planning import capture, image, imagesource, names
 from drover.planning.capture import Origin
 from drover.planning.conditions import find
@@ -26,6 +28,7 @@ from drover.planning.found import assess
 from drover.planning.place import book
 from drover.planning.power import Wish
 from drover.planning.view import ImageView
+from drover.state.resource import Key
 
 SOURCE = {"type": "Volume", "volume": {"name": "notes"}}
 PLACE = {"volume": "notes", "volumeUID": "uid-notes", "pool": "default"}
@@ -34,7 +37,7 @@ URL = "volume://default/uid-golden"
 BOUND = {"nodeName": "n1", "capture": PLACE}
 WHOLE = {**BOUND, "digest": SHA, "files": [{"url": URL, "digest": SHA}]}
 NOTES = make_volume("notes", status={"nodeName": "n1", "pool": "default"})
-HERE = Origin(NOTES, (), make_pool())
+HERE = Origin("notes", NOTES, (), make_pool())
 HELD = {"image": "shop/golden", "url": URL, "digest": SHA, "size": 10, "format": "qcow2", "virtualSize": 1 << 30}
 DISK = [{"name": "root", "image": "golden"}]
 
@@ -56,20 +59,34 @@ def ready(found: ImageView, origin: Origin, *reports: dict[str, Any]) -> tuple[s
 @pytest.mark.parametrize(
     ("origin", "reason", "words"),
     [
-        pytest.param(Origin(), "VolumeNotFound", "no StorageVolume notes", id="no such volume"),
+        pytest.param(Origin("notes"), "VolumeNotFound", "no StorageVolume notes", id="no such volume"),
         pytest.param(
-            Origin(make_volume("notes", {"deleting": NOW}), (), make_pool()), "VolumeTerminating", "notes", id="going"
-        ),
-        pytest.param(Origin(make_volume("notes"), (), make_pool()), "VolumeNotBound", "no data", id="without data"),
-        pytest.param(Origin(NOTES), "PoolNotFound", "pool of StorageVolume notes", id="no pool"),
-        pytest.param(
-            Origin(NOTES, (make_domain(),), make_pool()), "VolumeInUse", "VirtualMachine web, which is running", id="on"
+            Origin("notes", make_volume("notes", {"deleting": NOW}), (), make_pool()),
+            "VolumeTerminating",
+            "notes",
+            id="going",
         ),
         pytest.param(
-            Origin(NOTES, (make_domain(status={"state": None}),), make_pool()), "VolumeInUse", "pending", id="starting"
+            Origin("notes", make_volume("notes"), (), make_pool()), "VolumeNotBound", "no data", id="without data"
+        ),
+        pytest.param(Origin("notes", NOTES), "PoolNotFound", "pool of StorageVolume notes", id="no pool"),
+        pytest.param(
+            Origin("notes", NOTES, (make_domain(),), make_pool()),
+            "VolumeInUse",
+            "VirtualMachine web, which is running",
+            id="on",
         ),
         pytest.param(
-            Origin(NOTES, (make_off(power="Hibernated"),), make_pool()), "VolumeInUse", "hibernated", id="saved"
+            Origin("notes", NOTES, (make_domain(status={"state": None}),), make_pool()),
+            "VolumeInUse",
+            "pending",
+            id="starting",
+        ),
+        pytest.param(
+            Origin("notes", NOTES, (make_off(power="Hibernated"),), make_pool()),
+            "VolumeInUse",
+            "hibernated",
+            id="saved",
         ),
     ],
 )
@@ -84,7 +101,7 @@ def test_what_stands_in_the_way_of_a_capture_is_told(origin: Origin, reason: str
 def test_only_pools_of_files_keep_images() -> None:
     pool = make_pool()
     object.__setattr__(pool.spec, "type", "LVM")
-    status, reason, message = ready(golden(), Origin(NOTES, (), pool))
+    status, reason, message = ready(golden(), Origin("notes", NOTES, (), pool))
     assert (status, reason) == ("False", "Unsupported")
     assert "type LVM: images are captured in pools of type Directory and NFS" in message
 
@@ -114,14 +131,16 @@ def test_a_capture_that_was_begun_stays_where_it_is() -> None:
 )
 def test_a_capture_that_did_not_come_about_takes_the_volume_that_has_the_name_by_now(node: str, uid: str) -> None:
     other = make_volume("notes", {"uid": "uid-other"}, status={"nodeName": node, "pool": "default"})
-    made = capture.capture(golden(BOUND), Origin(other, (), make_pool()))
+    made = capture.capture(golden(BOUND), Origin("notes", other, (), make_pool()))
     assert (made.node, made.place and made.place.volume_uid) == ("n1", uid)
 
 
 def test_what_is_captured_does_not_need_its_volume() -> None:
-    assert capture.origin_name(golden(BOUND)) == "notes"
-    assert capture.origin_name(golden(WHOLE)) == ""
-    assert capture.origin_name(make_image()) == ""
+    assert capture.origin(golden(BOUND)) == (VOLUME, Key("shop", "notes"))
+    assert capture.origin(golden(WHOLE)) is None
+    assert capture.origin(make_image()) is None
+    assert capture.origin(make_kernel()) is None
+    assert not capture.is_captured(make_kernel())
     assert ready(golden(WHOLE), Origin(), HELD) == ("True", "Held", "a node holds it")
     assert ready(golden(WHOLE), Origin()) == ("Unknown", "NotReported", "n1 does not report it")
 
@@ -168,6 +187,44 @@ def test_a_captured_image_is_called_by_its_pool_and_uid() -> None:
     assert imagesource.place(URL) == ("default", "uid-golden")
     assert imagesource.place("http://x/y") is None
     assert image.files(golden(BOUND).spec, URL) == {URL: ""}
+
+
+MACHINE = {"type": "VirtualMachine", "virtualMachine": {"name": "web"}}
+ROOT = {"name": "root", "size": "1Gi"}
+CD = {"name": "cd", "type": "CDROM"}
+
+
+def of_machine(users: Any = (), meta: Any = None, **spec: Any) -> Origin:
+    """The first disk of the machine."""
+    machine = make_machine(meta, **{"disks": [CD, ROOT], "powerState": "Stopped", **spec})
+    volume = make_volume(status={"nodeName": "n1", "pool": "default"})
+    return Origin(capture.first_volume(machine), volume, users, make_pool(), machine)
+
+
+@pytest.mark.parametrize(
+    ("origin", "reason"),
+    [
+        pytest.param(Origin(), "VirtualMachineNotFound", id="no such machine"),
+        pytest.param(of_machine(meta={"deleting": NOW}), "VirtualMachineTerminating", id="going"),
+        pytest.param(of_machine(disks=[CD]), "NoDisk", id="only a drive"),
+        pytest.param(of_machine(powerState="Running"), "MachineRunning", id="to be running"),
+        pytest.param(of_machine([make_domain(powerState="Stopped")]), "MachineRunning", id="still running"),
+        pytest.param(of_machine([make_off()]), "Capturing", id="off"),
+        pytest.param(of_machine(), "Capturing", id="never started anew"),
+        pytest.param(replace(of_machine(), volume=None), "VolumeNotFound", id="no volume yet"),
+    ],
+)
+def test_a_machine_is_captured_when_it_is_stopped(origin: Origin, reason: str) -> None:
+    found = golden(source=MACHINE)
+    assert capture.origin(found) == (VIRTUALMACHINE, Key("shop", "web"))
+    assert image.files(found.spec, URL) == {URL: ""}
+    assert ready(found, origin)[1] == reason
+
+
+@pytest.mark.parametrize(("disk", "volume"), [(ROOT, "web.root"), ({"name": "root", "volume": "notes"}, "notes")])
+def test_the_first_disk_of_a_machine_is_what_is_captured(disk: Any, volume: str) -> None:
+    assert capture.first_volume(make_machine(disks=[CD, disk, {"name": "data", "size": "1Gi"}])) == volume
+    assert capture.first_volume(make_machine()) == ""
 
 
 # --- machines that start from one -----------------------------------------------------------------------------------
