@@ -1,7 +1,7 @@
 """Images that are captured from volumes: a moment in time, asked of a guest that starts from one."""
 
 from tests.system.test_volumes import SIZES, example, holder, reason, said, say
-from tests.system.world import Object, Tenant, World, eventually
+from tests.system.world import Object, Tenant, World, eventually, make_object
 
 POOL = "/var/lib/drover/pools/default"
 
@@ -54,3 +54,19 @@ def outlives_its_volume(tenant: Tenant, image: Object) -> None:
     copy.delete()
     eventually("golden to be let go", lambda: tenant.try_kubectl("delete", "vmimage", "golden").returncode == 0)
     assert f"{uid}.qcow2" not in files(world, image["status"]["nodeName"])
+
+
+def test_the_first_disk_of_a_machine_is_captured_when_that_is_stopped(tenant: Tenant) -> None:
+    origin = tenant.start("origin")
+    say(origin, "before")
+    source = {"type": "VirtualMachine", "virtualMachine": {"name": "origin"}}
+    tenant.apply(make_object("VirtualMachineImage", "golden", {"type": "Disk", "source": source}))
+    eventually("MachineRunning", lambda: ready(tenant)["reason"] == "MachineRunning", 30)
+
+    origin.patch(powerState="Stopped")
+    eventually("the capture", lambda: ready(tenant)["reason"] == "Held")
+    origin.patch(powerState="Running")
+    say(origin.ready(), "after")
+
+    other = tenant.start("other", disks=[{"name": "root", "image": "golden", "size": "64Mi"}])
+    assert (said(other), said(origin)) == ("before", "after")

@@ -5,8 +5,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.support.domains import DISK
 from tests.unit.agent import images
-from tests.unit.agent.world import World
+from tests.unit.agent.world import POOL_SPEC, World
 
 from drover.agent import capture
 from drover.agent.fetch.order import Order, Result, Trouble
@@ -14,7 +15,7 @@ from drover.agent.fetch.process import fetch
 from drover.agent.workers import Wanted
 from drover.api.domain import Artifact
 from drover.api.hypervisor import HeldImage
-from drover.api.kinds import CRD, IMAGE
+from drover.api.kinds import CRD, IMAGE, POOL
 from drover.errors import NotReady
 from drover.hypervisor.capture import digest
 from drover.planning import names
@@ -207,3 +208,16 @@ def test_a_captured_image_is_given_to_no_other_image(world: World) -> None:
     stock.keep(wanted, Result(SHA, "abc.qcow2", 5))
     assert stock.grants(wanted)
     assert not stock.grants(replace(wanted, image="evil/golden"))
+
+
+async def test_a_machine_that_starts_from_a_captured_image_has_its_pool_made_ready_first(world: World) -> None:
+    image = {"image": "shop/golden", "source": {"url": "volume://other/uid-golden"}}
+    world.put(POOL, Key("", "other"), {"spec": POOL_SPEC})
+    world.order(disks=[DISK | {"image": image}])
+
+    with pytest.raises(NotReady, match="fetches shop/golden"):
+        await world.reconcile()
+    await world.bell.wait()
+
+    assert "other" in world.host.pools
+    assert world.fetched == ["volume://other/uid-golden"]

@@ -139,3 +139,18 @@ async def test_a_download_that_takes_too_long_is_given_up(child: Path, tmp_path:
     with pytest.raises(Retryable) as trouble:
         await fetcher(image_timeout_seconds=0.2)(WANTED, tmp_path, lambda *_: None)
     assert trouble.value.reason == "FetchTimeout"
+
+
+async def test_a_captured_image_is_taken_from_where_its_pool_has_it(child: Path, tmp_path: Path) -> None:
+    behave(child, f"cat > {tmp_path}/order", f"echo '{json.dumps({'result': RESULT})}'")
+
+    await fetcher()(replace(WANTED, artifact=Artifact(url="volume://fast/uid-1")), tmp_path, lambda *_: None)
+
+    assert from_json((tmp_path / "order").read_bytes()).local == Path("/pools/fast/uid-1.qcow2")
+
+
+async def test_a_captured_image_that_its_pool_does_not_have_is_lost(tmp_path: Path) -> None:
+    with pytest.raises(Retryable, match="pool fast does not have its data") as caught:
+        await fetcher()(replace(WANTED, artifact=Artifact(url="volume://fast/uid-2")), tmp_path, lambda *_: None)
+
+    assert caught.value.reason == "CaptureLost"
