@@ -78,13 +78,14 @@ def capture(image: ImageView, origin: Origin, sharers: Sequence[str] = ()) -> Ca
         node = _keeper(status.node_name, sharers)
         return Capture(node, status.capture, Finding("Ready", "Unknown", "NotReported", f"{node} does not report it"))
     obstacle = _machine_obstacle(image, origin) or _obstacle(origin)
-    place = _place(origin) if obstacle is None else None
+    volume, pool = origin.volume, origin.pool
+    place = _place(volume, pool) if obstacle is None and volume is not None and pool is not None else None
     if status.capture is not None and status.node_name and not _again(image, origin, place):
         words = f"{status.node_name} captures {status.capture.volume}"
         return Capture(status.node_name, status.capture, obstacle or Finding("Ready", "Unknown", "Capturing", words))
-    if place is None or origin.volume is None:
+    if place is None or volume is None:
         return Capture(status.node_name, status.capture, obstacle)
-    node = origin.volume.status.node_name
+    node = volume.status.node_name
     return Capture(node, place, Finding("Ready", "Unknown", "Capturing", f"{node} captures {place.volume}"))
 
 
@@ -131,10 +132,7 @@ def _again(image: ImageView, origin: Origin, place: ImageCapture | None) -> bool
     )
 
 
-def _place(origin: Origin) -> ImageCapture | None:
-    volume, pool = origin.volume, origin.pool
-    if volume is None or pool is None:
-        return None
+def _place(volume: VolumeView, pool: PoolView) -> ImageCapture:
     return ImageCapture.model_validate(
         {"volume": volume.meta.key.name, "volumeUID": volume.meta.uid, "pool": pool.meta.key.name}
     )

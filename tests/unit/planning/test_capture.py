@@ -141,6 +141,8 @@ def test_what_is_captured_does_not_need_its_volume() -> None:
     assert capture.origin(make_image()) is None
     assert capture.origin(make_kernel()) is None
     assert not capture.is_captured(make_kernel())
+    assert capture.unready(make_image()) == ""
+    assert capture.kept_in([golden(WHOLE), golden(), make_image()]) == {"default"}
     assert ready(golden(WHOLE), Origin(), HELD) == ("True", "Held", "a node holds it")
     assert ready(golden(WHOLE), Origin()) == ("Unknown", "NotReported", "n1 does not report it")
 
