@@ -59,7 +59,7 @@ class Scene:
         return found
 
 
-KINDS = {"domain": DOMAIN, "volume": VOLUME, "hypervisor": HYPERVISOR, "lease": LEASE}
+KINDS = {"domain": DOMAIN, "volume": VOLUME, "image": IMAGE, "hypervisor": HYPERVISOR, "lease": LEASE}
 
 
 @asynccontextmanager
@@ -73,13 +73,14 @@ async def set_up(world: World, node: str) -> AsyncIterator[Scene]:
         bodies = {
             "domain": await controller.create(DOMAIN, caller.domain(SPACE, STORY.name, node)),
             "volume": await _volume(controller, node),
+            "image": await _image(admin, controller, node),
             "hypervisor": await agent.create(HYPERVISOR, {"metadata": {"name": node}, "spec": {}}),
             "lease": await _lease(agent, node),
         }
         try:
             yield Scene(world, admin, bodies)
         finally:
-            for kind, name in (("dom", STORY.name), ("vol", "disk"), ("hv", node)):
+            for kind, name in (("dom", STORY.name), ("vol", "disk"), ("vmimage", "golden"), ("hv", node)):
                 world.kubectl("delete", kind, name, "-n", SPACE, "--ignore-not-found")
 
 
@@ -88,6 +89,17 @@ async def _volume(controller: Cluster, node: str) -> Body:
     await controller.create(VOLUME, {"metadata": metadata, "spec": {"size": "1Gi"}})
     status = {"status": {"nodeName": node}}
     found = await controller.apply(VOLUME, Key(SPACE, "disk"), status, manager="test", subresource="status")
+    assert found is not None
+    return found
+
+
+async def _image(admin: Cluster, controller: Cluster, node: str) -> Body:
+    source = {"type": "Volume", "volume": {"name": "disk"}}
+    await admin.create(
+        IMAGE, {"metadata": {"name": "golden", "namespace": SPACE}, "spec": {"type": "Disk", "source": source}}
+    )
+    status = {"status": {"nodeName": node}}
+    found = await controller.apply(IMAGE, Key(SPACE, "golden"), status, manager="test", subresource="status")
     assert found is not None
     return found
 

@@ -12,6 +12,7 @@ from tests.system.world import World
 EXAMPLES = Path(__file__).resolve().parents[2] / "manifests" / "examples"
 AFFINITY = "requiredDuringSchedulingIgnoredDuringExecution"
 KERNEL: Body = {"source": HTTP}
+CAPTURE: Body = {"type": "Volume", "volume": {"name": "notes"}}
 READY: Body = {
     "type": "Ready",
     "status": "True",
@@ -352,6 +353,19 @@ REFUSED = [
         "pinned by its reference",
         id="oci-checksum",
     ),
+    pytest.param(
+        image(source={"type": "Volume"}), "source.volume goes with type Volume, and only with it", id="no-vol"
+    ),
+    pytest.param(
+        image(source=CAPTURE | {"virtualMachine": {"name": "web"}}), "goes with type VirtualMachine", id="two-origins"
+    ),
+    pytest.param(
+        image(type="ISO", source=CAPTURE), "captured from a volume or a machine is of type Disk", id="iso-capture"
+    ),
+    pytest.param(image(kernel={"source": CAPTURE}), "files of a kernel are fetched, not captured", id="kernel-capture"),
+    pytest.param(
+        image(source=CAPTURE, checksum=f"sha256:{'0' * 64}"), "has no checksum beforehand", id="capture-checksum"
+    ),
     pytest.param(image(source={"type": "Upload"}), 'spec.source.type: Unsupported value: "Upload"', id="source-type"),
     pytest.param(image(checksum="md5:aa"), 'spec.checksum: Invalid value: "md5:aa"|sha256:', id="checksum"),
     pytest.param(image(source={"type": "HTTP"}), "source.http goes with type HTTP, and only with it", id="no-url"),
@@ -490,6 +504,7 @@ ALLOWED = [
         id="an-image-in-a-registry",
     ),
     pytest.param(image(type="ISO"), image(type="ISO", allowedNamespaces={"from": "All"}), id="an-iso"),
+    pytest.param(image(source=CAPTURE), image(source=CAPTURE, allowedNamespaces={"from": "All"}), id="a-capture"),
     pytest.param(vm(), vm(powerState="Stopped"), id="a-machine-is-stopped"),
 ]
 

@@ -303,6 +303,10 @@ class FakeHost:
         self._call(f"wipe_lun {place.lun}")
         assert (pool, str(place.lun)) in self.files
 
+    async def digest(self, file: VolumeFile) -> str:
+        self._call("digest")
+        return f"sha256:{file.path}"
+
     async def wipe_volume(self, pool: str, uid: str) -> None:
         self._call("wipe_volume")
         assert (pool, uid) in self.files

@@ -101,7 +101,7 @@ def make_node(
     host = Host(HostOptions(settings.libvirt_uri, settings.state_dir, boot_id, cores))
     orders, memory = Orders(informer, LastView(settings.state_dir / "view", boot_id)), Memory()
     api = NodeAPI(heartbeat.cluster, settings.namespace)
-    fetch = make_fetcher(settings, api.credentials)
+    fetch = make_fetcher(settings, api.credentials, host.volume)
     images = Images(settings.state_dir / "images", fetch, wake=doorbell, changed=news.tell)
     images.rules = Rules(settings.image_unused_seconds, settings.image_least_free_percent, settings.image_sweep_seconds)
     images.load()

@@ -19,7 +19,7 @@ from drover.errors import NotReady, Refused, Retryable, Unavailable
 from drover.metrics.agent import start_phase
 from drover.metrics.registry import wrote
 from drover.planning import domain_action as does
-from drover.planning import live, names, support
+from drover.planning import imagesource, live, names, support
 from drover.planning import record as records
 from drover.planning.hostdevice import Assigned
 from drover.planning.view import DomainView, view
@@ -46,6 +46,8 @@ async def carry_out(work: Work, action: does.DomainAction) -> None:
 
 async def _fetch_images(work: Work, _: does.FetchImages) -> None:
     wanted = [each async for each in _disk_files(work)]
+    for place in filter(None, (imagesource.place(each.artifact.url) for each in wanted)):
+        await pools.ensure(work.node, place[0])
     work.node.images.want(work.order.meta.key, [*wanted, *_kernel_files(work.order)])
 
 

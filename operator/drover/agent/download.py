@@ -9,14 +9,18 @@ from typing import Any
 from drover.agent.fetch.order import Order, Result
 from drover.agent.workers import Fetcher, Told, Wanted, run_child
 from drover.errors import Retryable
+from drover.planning import imagesource
 from drover.runtime.settings import AgentSettings
+from drover.state.host import VolumeFile
 from drover.state.resource import Key
 
+Kept = Callable[[str, str], Awaitable[VolumeFile | None]]
+"""Finds what a pool of this node keeps under a uid."""
 Credentials = Callable[[Key, str, str], Awaitable[Mapping[str, str]]]
 """Reads the Secret that it takes to fetch an image for a Domain."""
 
 
-def make_fetcher(settings: AgentSettings, credentials: Credentials) -> Fetcher:
+def make_fetcher(settings: AgentSettings, credentials: Credentials, kept: Kept) -> Fetcher:
     """Make the function that fetches."""
 
     async def fetch(wanted: Wanted, folder: Path, progress: Told) -> Result:
@@ -29,7 +33,8 @@ def make_fetcher(settings: AgentSettings, credentials: Credentials) -> Fetcher:
 
         secret = wanted.artifact.secret
         known = await credentials(wanted.domain, wanted.image, secret) if secret and wanted.domain else {}
-        order = replace(_order(wanted, folder, settings), credentials=known).to_json()
+        local = await _local(wanted, kept)
+        order = replace(_order(wanted, folder, settings), credentials=known, local=local).to_json()
         try:
             async with asyncio.timeout(settings.image_timeout_seconds):
                 code = await run_child(("fetch",), order, told)
@@ -38,6 +43,17 @@ def make_fetcher(settings: AgentSettings, credentials: Credentials) -> Fetcher:
         return _outcome(last, code, wanted)
 
     return fetch
+
+
+async def _local(wanted: Wanted, kept: Kept) -> Path | None:
+    """Find the file of a captured image; None of one that is fetched."""
+    place = imagesource.place(wanted.artifact.url)
+    if place is None:
+        return None
+    file = await kept(*place)
+    if file is None:
+        raise Retryable(f"{wanted.image}: pool {place[0]} does not have its data", reason="CaptureLost")
+    return Path(file.path)
 
 
 def _percent(progress: Mapping[str, Any]) -> int | None:

@@ -84,6 +84,8 @@ class Images:
         self._clock = clock
         self._turn = turn_seconds
         self._attempts: dict[Identity, Attempt] = {}
+        self._kept: dict[Key, HeldImage] = {}
+        """What is known of the captured images that pools of this node keep, by their names."""
         self._slots = asyncio.Semaphore(FETCHES)
         self._in_line = 0
 
@@ -105,7 +107,9 @@ class Images:
 
     def reported(self) -> tuple[HeldImage, ...]:
         """What is reported of the cache: of each address what it gave last, and why it does not give what is wanted."""
-        told = {held.url: held.told for held in self._stock}
+        told = {kept.url: kept for kept in self._kept.values()} | {held.url: held.told for held in self._stock}
+        # Whatever was taken from one that is lost: the next node would look for it in vain.
+        told |= {kept.url: kept for kept in self._kept.values() if kept.reason}
         for attempt in self._attempts.values():
             url = attempt.wanted.artifact.url
             if attempt.error is not None:
@@ -113,6 +117,17 @@ class Images:
             if attempt.shown is not None:
                 told[url] = _under_way(told.get(url), attempt.wanted, *attempt.shown)
         return pick_images(told.values())
+
+    def keeps(self, image: Key, kept: HeldImage) -> None:
+        """Note a captured image of a pool here, or why it is not there."""
+        if self._kept.get(image) != kept:
+            self._kept[image] = kept
+            self._changed()
+
+    def keep_no_more(self, image: Key) -> None:
+        """Forget a captured image."""
+        if self._kept.pop(image, None) is not None:
+            self._changed()
 
     def tidy(self, named: frozenset[str], ordered: Iterable[tuple[Artifact, bool]]) -> tuple[str, ...]:
         """Delete what nobody needs: neither guests and volumes, by `named` digests, nor Domains, by their artifacts."""

@@ -6,16 +6,26 @@ from functools import partial
 from typing import Any
 
 from drover.agent.lastview import LastView, same_orders
-from drover.api.kinds import ADDRESS, DOMAIN, NETWORK, POOL, SECURITYGROUP, VOLUME, Kind
+from drover.api.kinds import ADDRESS, DOMAIN, IMAGE, NETWORK, POOL, SECURITYGROUP, VOLUME, Kind
 from drover.planning import live
 from drover.planning.names import LABEL_OVERLAY
-from drover.planning.view import AddressView, DomainView, NetworkView, PoolView, SecurityGroupView, VolumeView, view
+from drover.planning.view import (
+    AddressView,
+    DomainView,
+    ImageView,
+    NetworkView,
+    PoolView,
+    SecurityGroupView,
+    VolumeView,
+    view,
+)
 from drover.runtime.informer import Informer
 from drover.runtime.mirror import Watch
 from drover.state.objects import (
     Domain,
     read_address,
     read_domain,
+    read_image,
     read_network,
     read_pool,
     read_securitygroup,
@@ -28,6 +38,7 @@ AnyResource = Resource[Any, Any]
 READERS: Mapping[Kind, Callable[[Body], AnyResource]] = {
     DOMAIN: read_domain,
     VOLUME: read_volume,
+    IMAGE: read_image,
     POOL: read_pool,
     NETWORK: read_network,
     SECURITYGROUP: read_securitygroup,
@@ -45,6 +56,7 @@ def watches(node: str) -> tuple[Watch[Any], ...]:
     return (
         Watch(DOMAIN, read_domain, fields=f"spec.nodeName={node}"),
         Watch(VOLUME, read_volume, fields=f"status.nodeName={node}"),
+        Watch(IMAGE, read_image, fields=f"status.nodeName={node}"),
         Watch(POOL, read_pool),
         Watch(NETWORK, read_network),
         Watch(
@@ -110,6 +122,11 @@ class Orders:
     def volume(self, key: Key) -> VolumeView | None:
         """Find a volume whose data this node has."""
         found = self._find(VOLUME, key)
+        return None if found is None else view(found)
+
+    def image(self, key: Key) -> ImageView | None:
+        """Find an image that this node captures and keeps."""
+        found = self._find(IMAGE, key)
         return None if found is None else view(found)
 
     def pool(self, name: str) -> PoolView | None:

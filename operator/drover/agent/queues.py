@@ -5,11 +5,11 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
-from drover.agent import domain, network, pool, volume
+from drover.agent import capture, domain, network, pool, volume
 from drover.agent.lastview import same_orders
 from drover.agent.node import Node
 from drover.agent.report import Reporter
-from drover.api.kinds import ADDRESS, DOMAIN, NETWORK, POOL, SECURITYGROUP, VOLUME, Kind
+from drover.api.kinds import ADDRESS, DOMAIN, IMAGE, NETWORK, POOL, SECURITYGROUP, VOLUME, Kind
 from drover.metrics.registry import reconcile_finished
 from drover.runtime.informer import Informer
 from drover.runtime.reconciler import Reconcile, Reconciler
@@ -40,6 +40,7 @@ def make_queues(node: Node, informer: Informer) -> dict[Kind, Reconciler]:
     work: dict[Kind, Reconcile] = {
         DOMAIN: domains.reconcile,
         VOLUME: partial(volume.reconcile, node),
+        IMAGE: partial(capture.reconcile, node),
         POOL: partial(pool.reconcile, node),
         NETWORK: partial(network.reconcile, node),
     }

@@ -16,6 +16,7 @@ from drover.agent.workers import Wanted
 from drover.api.domain import Artifact
 from drover.api.hypervisor import HeldImage
 from drover.planning.imagecache import CachedFile
+from drover.planning.imagesource import place
 
 log = structlog.stdlib.get_logger(__name__)
 UNFINISHED_SECONDS = 3600.0
@@ -38,7 +39,7 @@ class Held:
     virtual_size: int | None = None
     download_size: int | None = None
     private: bool = False
-    """Whether it took a Secret to fetch it: then it is for machines that use this very image."""
+    """Whether it took a Secret to fetch it, or a capture: then it is for machines that use this very image."""
     used_at: float = 0.0
     """When it was last seen in use, in seconds since the epoch."""
 
@@ -113,7 +114,7 @@ class Stock:
             format=fetched.format,
             virtual_size=fetched.virtual_size,
             download_size=fetched.download_size,
-            private=wanted.artifact.secret is not None,
+            private=wanted.artifact.secret is not None or place(wanted.artifact.url) is not None,
             used_at=time.time(),
         )
         self._held = [*(each for each in self._held if replace(each, used_at=held.used_at) != held), held]

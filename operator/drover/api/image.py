@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import ConfigDict, Field
 
-from drover.api.base import Conditions, Link, Model, ObjectName, Users, Word, keyed, rule, rules, told, unchanged
+from drover.api.base import Conditions, Label, Link, Model, ObjectName, Users, Word, keyed, rule, rules, told, unchanged
 from drover.api.sharing import AllowedNamespaces
 
 CHECKSUM = r"^(sha256:[0-9a-f]{64}|sha512:[0-9a-f]{128})$"
@@ -75,6 +75,20 @@ class OCISource(Model):
     """Secret of type kubernetes.io/dockerconfigjson, or with username and password; absent: anybody may pull."""
 
 
+class CapturedVolume(Model):
+    """A StorageVolume of the image's namespace, captured once, while no machine has it on."""
+
+    name: ObjectName
+    """Name of the StorageVolume; it may change or go once it is captured."""
+
+
+class CapturedMachine(Model):
+    """A machine of the image's namespace, whose first disk is captured once, while its powerState is Stopped."""
+
+    name: Label
+    """Name of the VirtualMachine; it may change or go once its disk is captured."""
+
+
 def _member(kind: str, name: str) -> dict[str, str]:
     """CEL: a source has the member of its type and no other."""
     return rule(
@@ -86,17 +100,28 @@ class ImageSource(Model):
     """Where a file comes from."""
 
     model_config = ConfigDict(
-        json_schema_extra=rules(_member("HTTP", "http"), _member("S3", "s3"), _member("OCI", "oci"))
+        json_schema_extra=rules(
+            _member("HTTP", "http"),
+            _member("S3", "s3"),
+            _member("OCI", "oci"),
+            _member("Volume", "volume"),
+            _member("VirtualMachine", "virtualMachine"),
+        )
     )
 
-    type: Literal["HTTP", "S3", "OCI"]
-    """HTTP: a web server; S3: a bucket; OCI: a container registry."""
+    type: Literal["HTTP", "S3", "OCI", "Volume", "VirtualMachine"]
+    """HTTP: a web server; S3: a bucket; OCI: a container registry; Volume: the data of a StorageVolume at one moment;
+    VirtualMachine: the same of the first disk of a machine."""
     http: HTTPSource | None = None
     """The member of type HTTP."""
     s3: S3Source | None = None
     """The member of type S3."""
     oci: OCISource | None = None
     """The member of type OCI."""
+    volume: CapturedVolume | None = None
+    """The member of type Volume."""
+    virtual_machine: CapturedMachine | None = None
+    """The member of type VirtualMachine."""
 
 
 _PINNED = rule(
@@ -106,10 +131,17 @@ _PINNED = rule(
 )
 
 
+_FETCHED = rule(
+    "!(self.source.type in ['Volume', 'VirtualMachine'])",
+    "the files of a kernel are fetched, not captured",
+    path=".source",
+)
+
+
 class Initrd(Model):
     """An initial RAM disk."""
 
-    model_config = ConfigDict(json_schema_extra=rules(_PINNED))
+    model_config = ConfigDict(json_schema_extra=rules(_PINNED, _FETCHED))
 
     source: ImageSource
     """Where it comes from."""
@@ -120,7 +152,7 @@ class Initrd(Model):
 class ImageKernel(Model):
     """A kernel to boot directly."""
 
-    model_config = ConfigDict(json_schema_extra=rules(_PINNED))
+    model_config = ConfigDict(json_schema_extra=rules(_PINNED, _FETCHED))
 
     source: ImageSource
     """Where the kernel comes from."""
@@ -148,6 +180,15 @@ class VirtualMachineImageSpec(Model):
                 "checksum belongs to source; a kernel's own is kernel.checksum",
             ),
             _PINNED,
+            rule(
+                "self.type == 'Disk' || !has(self.source) || !(self.source.type in ['Volume', 'VirtualMachine'])",
+                "what is captured from a volume or a machine is of type Disk",
+            ),
+            rule(
+                "!has(self.checksum) || !has(self.source) || !(self.source.type in ['Volume', 'VirtualMachine'])",
+                "what is captured has no checksum beforehand; its digest is in the status",
+                path=".checksum",
+            ),
             *unchanged("type", "source", "checksum", "kernel"),
         )
     )
@@ -185,6 +226,17 @@ class ImageFetch(Model):
     """How much of the stage is done; absent when nobody knows."""
 
 
+class ImageCapture(Model):
+    """What a captured image is made from, and where it is kept."""
+
+    volume: ObjectName
+    """StorageVolume that it is captured from."""
+    volume_uid: Annotated[str, Field(max_length=64, alias="volumeUID")]
+    """Its uid."""
+    pool: ObjectName
+    """StoragePool of that volume, which keeps the image too."""
+
+
 class VirtualMachineImageStatus(Model):
     """What was observed of the image."""
 
@@ -205,6 +257,10 @@ class VirtualMachineImageStatus(Model):
     """Bytes of all its files as fetched."""
     nodes: int | None = None
     """Nodes that hold it."""
+    node_name: ObjectName | None = None
+    """Node that captures the image and keeps it; of a Shared pool every node of that can take it from there."""
+    capture: ImageCapture | None = None
+    """Where a captured image comes from and is kept; absent until its volume can be captured."""
     fetching: Annotated[list[ImageFetch], Field(max_length=10, json_schema_extra=keyed("nodeName"))] | None = None
     """Nodes that are at it, the first ten; those that are done in a moment are not told of."""
     in_use_count: int | None = None

@@ -125,8 +125,10 @@ DEFINITIONS = (
             READY,
             Column("Size", ".status.virtualSize"),
             Column("Nodes", ".status.nodes", "integer"),
+            Column("Kept on", ".status.nodeName", wide=True),
             AGE,
         ),
+        selectable=(".status.nodeName",),
     ),
     Definition(
         kinds.VOLUME,

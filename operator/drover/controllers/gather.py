@@ -16,6 +16,7 @@ from drover.controllers.world import World
 from drover.planning import catalog as catalogs
 from drover.planning import names, room, volume
 from drover.planning.address import FAMILIES, windows
+from drover.planning.capture import kept_in
 from drover.planning.catalog import Catalog, Names
 from drover.planning.conditions import Finding
 from drover.planning.found import Found
@@ -132,13 +133,14 @@ def _catalog(heritage: Heritage, owned: Iterable[VolumeView], world: World) -> C
     known = {each.meta.key.name: each for each in owned}
     volumes = {name: found for name in wanted.volumes if (found := known.get(name) or _volume(world, key, name))}
     volumes |= {name: found for name in _origins(volumes) if (found := known.get(name) or _volume(world, key, name))}
-    pools = _shared(stores.pools, _pools(wanted, volumes, default_pool))
+    images = _shared(stores.images, _images(wanted, volumes, key.namespace))
+    pools = _shared(stores.pools, _pools(wanted, volumes, default_pool) | kept_in(images.values()))
     networks = _shared(stores.networks, _networks(machine, wanted, default_network))
     namespace = stores.namespaces.get(Key("", key.namespace))
     return Catalog(
         namespace=key.namespace,
         labels=dict(namespace.meta.labels) if namespace else {},
-        images=_shared(stores.images, _images(wanted, volumes, key.namespace)),
+        images=images,
         pools=pools,
         networks=networks,
         volumes=volumes,
@@ -212,7 +214,7 @@ def _networks(machine: MachineView, wanted: Names, default: str) -> Iterable[str
     return wanted.networks | ({default} if open_ and default else frozenset())
 
 
-def _pools(wanted: Names, volumes: Mapping[str, VolumeView], default: str) -> Iterable[str]:
+def _pools(wanted: Names, volumes: Mapping[str, VolumeView], default: str) -> set[str]:
     theirs = {each.status.pool or each.spec.pool for each in volumes.values()}
     return {name for name in (*wanted.pools, *theirs, default) if name}
 

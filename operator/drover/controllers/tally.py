@@ -7,6 +7,7 @@ from drover.api import kinds
 from drover.api.kinds import Kind
 from drover.controllers.links import Token
 from drover.planning import catalog
+from drover.planning.capture import kept_in
 from drover.planning.use import Use, use
 from drover.planning.view import view
 from drover.runtime.store import Changed
@@ -78,6 +79,7 @@ def callbacks(tally: Tally, queues: dict[Kind, WorkQueue[Key]]) -> dict[Kind, Ch
         kinds.VIRTUALMACHINE: follow(_machine),
         kinds.VOLUME: follow(_volume, spec_alone=False),
         kinds.ADDRESS: follow(_address),
+        kinds.IMAGE: follow(_image, spec_alone=False),
     }
 
 
@@ -91,6 +93,10 @@ def _volume(found: objects.Volume) -> Uses:
     seen = view(found)
     pool = seen.status.pool or seen.spec.pool
     return str(found.meta.key), frozenset({(kinds.POOL.plural, pool)} if pool else ())
+
+
+def _image(found: objects.Image) -> Uses:
+    return str(found.meta.key), frozenset((kinds.POOL.plural, pool) for pool in kept_in([view(found)]))
 
 
 def _address(found: objects.Address) -> Uses:

@@ -8,6 +8,7 @@ from drover.api import kinds
 from drover.api.kinds import Kind
 from drover.planning import names
 from drover.planning.anchor import LABEL_ANCHOR
+from drover.planning.capture import origin
 from drover.planning.ownership import machine_uid
 from drover.planning.plugin import reference
 from drover.planning.service import KEEPER, LABEL_KEEPER
@@ -21,7 +22,7 @@ from drover.state.clusternode import Node, read_node
 from drover.state.lease import Lease, read_lease
 from drover.state.namespace import Namespace, read_namespace
 from drover.state.pod import Pod, read_pod
-from drover.state.resource import Body
+from drover.state.resource import Body, Key
 from drover.state.revision import Revision, read_revision
 from drover.state.service import Service, Slice, read_service, read_slice
 
@@ -41,6 +42,8 @@ OWNER = "owner"
 USES = "uses"
 """Index of machines: namespace/name of the plugin that they name."""
 NAMESPACE = "namespace"
+ORIGIN = "origin"
+"""Index of images: what they are still to be captured from, see `origin_token`."""
 
 
 def watches(namespace: str) -> list[Watch[Any]]:
@@ -68,7 +71,7 @@ def _kinds_of_ours() -> list[Watch[Any]]:
                 PLUG: lambda found: plug(view(found).spec.network, view(found).spec.mac_address),
             },
         ),
-        Watch(kinds.IMAGE, objects.read_image),
+        Watch(kinds.IMAGE, objects.read_image, indexes={ORIGIN: origin_of}),
         Watch(kinds.POOL, objects.read_pool),
         Watch(kinds.NETWORK, objects.read_network),
         Watch(
@@ -147,6 +150,17 @@ def plugin_of(machine: objects.Machine) -> str:
     """``namespace/name`` of the plugin that a machine names, empty for none."""
     # Most machines name none: they are not parsed for that.
     return reference(view(machine)) if b'"plugin":' in machine.packed_spec else ""
+
+
+def origin_of(image: objects.Image) -> str:
+    """What an image is still to be captured from, empty for nothing."""
+    found = origin(view(image))
+    return origin_token(*found) if found else ""
+
+
+def origin_token(kind: Kind, key: Key) -> str:
+    """Name a volume or a machine from which images are captured."""
+    return f"{kind.plural} {key}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,7 @@ from typing import Any, TypeVar
 from drover.api import kinds
 from drover.api.hypervisor import HypervisorStatus
 from drover.api.kinds import Kind
-from drover.controllers import network, pool, securitygroup, service, tally
+from drover.controllers import capture, network, pool, securitygroup, service, tally
 from drover.controllers.hypervisor import PACE_SECONDS
 from drover.controllers.inherit import key as key_of
 from drover.controllers.links import Token
@@ -40,7 +40,7 @@ def connect(world: World, queues: Queues) -> "Wiring":
         world.caches.store(kind).subscribe(callback)
     for kind, callback in tally.callbacks(world.tally, queues).items():
         world.caches.store(kind).subscribe(callback)
-    for more in (network, pool, securitygroup, service):
+    for more in (capture, network, pool, securitygroup, service):
         for kind, callback in more.callbacks(world, queues).items():
             world.caches.store(kind).subscribe(callback)
     return wiring

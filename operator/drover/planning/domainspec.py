@@ -223,7 +223,7 @@ def _known(before: DomainSpec | None) -> dict[str, Artifact]:
 
 
 def _artifact(source: ImageSource, asked: str | None, image: ImageView, known: Mapping[str, Artifact]) -> Artifact:
-    url, checksum = imagesource.address(source), imagesource.checksum(source, asked)
+    url, checksum = imagesource.address(source, imagesource.kept(image)), imagesource.checksum(source, asked)
     if checksum is None and url in known:
         checksum = known[url].checksum
     elif checksum is None:

@@ -6,8 +6,9 @@ from dataclasses import dataclass
 from drover.api.hypervisor import HeldImage
 from drover.api.image import ImageFetch, ImageFile, VirtualMachineImageSpec, VirtualMachineImageStatus
 from drover.planning import quantity
+from drover.planning.capture import Capture
 from drover.planning.conditions import Finding, stamp
-from drover.planning.imagesource import address, checksum
+from drover.planning.imagesource import address, checksum, kept
 from drover.planning.use import NOBODY, Use
 from drover.planning.view import HypervisorView, ImageView
 
@@ -17,6 +18,8 @@ CONTENT = frozenset({"ChecksumMismatch", "HasBackingFile", "HasDataFile", "Unkno
 """Reasons of a failed fetch that lie in the file itself."""
 FETCHING = 10
 """Nodes that are told of while they fetch an image."""
+FETCHED = Capture()
+"""Of an image that is fetched."""
 NOT_NEEDED = "no node holds it; the first machine that needs it has it fetched"
 
 
@@ -34,23 +37,23 @@ class Seen:
     """Nodes that are at it."""
 
 
-def files(spec: VirtualMachineImageSpec) -> dict[str, str]:
+def files(spec: VirtualMachineImageSpec, kept: str = "") -> dict[str, str]:
     """URLs of the image's files, with the checksum each must have; empty where any will do."""
     parts = [(spec.source, spec.checksum)]
     if spec.kernel:
         initrd = spec.kernel.initrd
         parts += [(spec.kernel.source, spec.kernel.checksum)]
         parts += [(initrd.source, initrd.checksum)] if initrd else []
-    return {address(source): checksum(source, asked) or "" for source, asked in parts if source}
+    return {address(source, kept): checksum(source, asked) or "" for source, asked in parts if source}
 
 
 def status(
-    image: ImageView, hypervisors: Iterable[HypervisorView], *, now: str, use: Use = NOBODY
+    image: ImageView, hypervisors: Iterable[HypervisorView], *, now: str, use: Use = NOBODY, made: Capture = FETCHED
 ) -> VirtualMachineImageStatus:
-    """Sum up what the nodes report."""
+    """Sum up what the nodes report; `made` is how far a captured image is."""
     reports = {each.meta.key.name: each.status.images or [] for each in sorted(hypervisors, key=_name)}
     nodes = {node: {each.url: each for each in held if each.digest} for node, held in reports.items()}
-    wanted, before = files(image.spec), image.status
+    wanted, before = files(image.spec, kept(image)), image.status
     recorded = _recorded(image, wanted, nodes)
     seen = _seen(wanted, recorded, nodes, reports)
     whole = nodes[seen.holding[0]] if seen.holding else {}
@@ -58,7 +61,7 @@ def status(
     return VirtualMachineImageStatus(
         observed_generation=image.meta.generation,
         conditions=stamp(
-            [_verified(seen), _ready(seen)], before.conditions or [], now=now, generation=image.meta.generation
+            [_verified(seen), _ready(seen, made)], before.conditions or [], now=now, generation=image.meta.generation
         ),
         digest=recorded.get(next(iter(wanted), "")),
         files=[ImageFile(url=url, digest=recorded[url]) for url in wanted if url in recorded] or None,
@@ -66,6 +69,8 @@ def status(
         virtual_size=quantity.binary(disk.virtual_size) if disk and disk.virtual_size else before.virtual_size,
         download_size=_size(wanted, whole) or before.download_size,
         nodes=len(seen.holding),
+        node_name=made.node,
+        capture=made.place,
         fetching=list(seen.fetching[:FETCHING]) or None,
         in_use_count=use.count,
         in_use_by=use.told,
@@ -150,9 +155,11 @@ def _verified(seen: Seen) -> Finding:
     return Finding("Verified", "Unknown", "NotFetched", "no node has all of it yet")
 
 
-def _ready(seen: Seen) -> Finding:
+def _ready(seen: Seen, made: Capture) -> Finding:
     if seen.differing:
         return _mismatch(seen, "Ready")
+    if made.outlook and made.outlook.status == "False" and not seen.holding:
+        return made.outlook
     if seen.failing:
         return _failed("Ready", seen.failing)
     if seen.holding:
@@ -160,4 +167,6 @@ def _ready(seen: Seen) -> Finding:
         return Finding("Ready", "True", "Held", f"{count} nodes hold it" if count > 1 else "a node holds it")
     if seen.fetching:
         return Finding("Ready", "Unknown", "Fetching", f"{seen.fetching[0].node_name} fetches it")
+    if made.outlook:
+        return made.outlook
     return Finding("Ready", "Unknown", "NotNeeded", NOT_NEEDED)

@@ -11,6 +11,8 @@ FINALIZER_AGENT = "drover.dev/agent"
 """On a Domain: the node's agent has a guest to clear away."""
 FINALIZER_VOLUME = "drover.dev/volume"
 """On a StorageVolume: a node holds its data, or a Domain names it."""
+FINALIZER_IMAGE = "drover.dev/image"
+"""On a VirtualMachineImage that is captured: a node keeps its data."""
 FINALIZER_PLUGIN = "drover.dev/plugin"
 """On a Plugin: machines use it."""
 

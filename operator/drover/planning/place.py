@@ -10,6 +10,7 @@ from drover.planning.found import Situation
 from drover.planning.node import is_off
 from drover.planning.teardown import release
 from drover.planning.view import DomainView
+from drover.planning.volume import fresh
 from drover.state.pod import Pod
 
 AVOIDED = 100
@@ -110,9 +111,18 @@ def _with_guest(situation: Situation) -> set[str]:
     return {domain.spec.node_name} if domain is not None and not _is_off(situation, domain) else set()
 
 
+def _kept(situation: Situation) -> Iterator[str]:
+    """Find the pools that keep captured images of which disks are to be made."""
+    catalog = situation.found.catalog
+    for disk in fresh(situation.effective, catalog):
+        image = catalog.images.get(disk.image)
+        if image is not None and image.status.capture is not None:
+            yield image.status.capture.pool
+
+
 def _selector(situation: Situation) -> tuple[tuple[str, str], ...]:
     catalog, effective = situation.found.catalog, situation.effective
-    pools = (catalog.pools.get(disk.pool) for disk in effective.disks)
+    pools = [catalog.pools.get(name) for name in (*(disk.pool for disk in effective.disks), *_kept(situation))]
     networks = (catalog.networks.get(each.network) for each in effective.interfaces)
     labels = {pair for each in pools if each for pair in (each.spec.node_selector or {}).items()}
     labels |= {pair for each in networks if each for pair in (each.spec.node_selector or {}).items()}

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from drover.api.domain import DomainDisk, VolumeFact
 from drover.api.volume import StorageVolumeStatus
-from drover.planning import live, names, quantity
+from drover.planning import capture, live, names, quantity
 from drover.planning.catalog import Catalog
 from drover.planning.conditions import Finding, find, stamp
 from drover.planning.ownership import ANNOTATION_MACHINE, machine_uid, reference
@@ -56,6 +56,7 @@ def provision(uid: str, effective: Effective, catalog: Catalog, domains: Sequenc
         blocked=_lost(effective, found, known)
         or _blocked(effective, found, catalog, frozenset(known))
         or _not_copied(effective, catalog)
+        or _not_captured(effective, catalog)
         or _apart(effective, catalog),
         pins=tuple(sorted(set(_pins(effective, catalog).values()))),
     )
@@ -69,11 +70,22 @@ def is_local(volume: VolumeView, catalog: Catalog) -> bool:
 def _pins(effective: Effective, catalog: Catalog) -> Mapping[str, str]:
     """Node by disk of the data that it needs, of what it is to be a copy of too, where only that node has it."""
     needed = ((disk.name, _data(disk, catalog)) for disk in effective.disks)
-    return {
+    images = (
+        (disk.name, capture.keeper(catalog.images.get(disk.image), catalog)) for disk in fresh(effective, catalog)
+    )
+    return {name: node for name, node in images if node} | {
         name: volume.status.node_name
         for name, volume in needed
         if volume is not None and volume.status.node_name and is_local(volume, catalog)
     }
+
+
+def fresh(effective: Effective, catalog: Catalog) -> Iterable[EffectiveDisk]:
+    """Find the disks that are still to be made from what they start from, once or at every start."""
+    for disk in effective.disks:
+        volume = catalog.volumes.get(disk.volume)
+        if volume is None or not volume.status.node_name or disk.hardware.ephemeral == "Enabled":
+            yield disk
 
 
 def _data(disk: EffectiveDisk, catalog: Catalog) -> VolumeView | None:
@@ -277,6 +289,14 @@ def _not_copied(effective: Effective, catalog: Catalog) -> Finding | None:
             return Finding("VolumesReady", "False", "VolumeTerminating", f"{what} is being deleted")
         if not origin.status.node_name:
             return Finding("VolumesReady", "False", "SourceNotBound", f"{what} has no data: no machine has used it")
+    return None
+
+
+def _not_captured(effective: Effective, catalog: Catalog) -> Finding | None:
+    """Find a disk whose image is not captured yet."""
+    for disk in fresh(effective, catalog):
+        if words := capture.unready(catalog.images.get(disk.image)):
+            return Finding("VolumesReady", "False", "ImageNotCaptured", f"disk {disk.name}: {words}")
     return None
 
 

@@ -17,6 +17,7 @@ from drover.agent.workers import Wanted, run_child
 from drover.api.domain import Artifact
 from drover.errors import Retryable
 from drover.runtime.settings import AgentSettings
+from drover.state.host import VolumeFile
 from drover.state.resource import Key
 
 WANTED = Wanted("shop/debian", Artifact(url="http://web/debian.img", checksum="sha256:abc"), disk=True)
@@ -70,7 +71,11 @@ async def test_a_child_that_does_not_listen_is_killed(child: Path, monkeypatch: 
 
 
 def fetcher(**settings: Any) -> workers.Fetcher:
-    return make_fetcher(AgentSettings(node_name="n1", **settings), credentials)
+    return make_fetcher(AgentSettings(node_name="n1", **settings), credentials, kept)
+
+
+async def kept(pool: str, uid: str) -> VolumeFile | None:
+    return VolumeFile(f"/pools/{pool}/{uid}.qcow2", 9, 5) if uid == "uid-1" else None
 
 
 async def credentials(domain: Key, image: str, secret: str) -> dict[str, str]:
@@ -134,3 +139,18 @@ async def test_a_download_that_takes_too_long_is_given_up(child: Path, tmp_path:
     with pytest.raises(Retryable) as trouble:
         await fetcher(image_timeout_seconds=0.2)(WANTED, tmp_path, lambda *_: None)
     assert trouble.value.reason == "FetchTimeout"
+
+
+async def test_a_captured_image_is_taken_from_where_its_pool_has_it(child: Path, tmp_path: Path) -> None:
+    behave(child, f"cat > {tmp_path}/order", f"echo '{json.dumps({'result': RESULT})}'")
+
+    await fetcher()(replace(WANTED, artifact=Artifact(url="volume://fast/uid-1")), tmp_path, lambda *_: None)
+
+    assert from_json((tmp_path / "order").read_bytes()).local == Path("/pools/fast/uid-1.qcow2")
+
+
+async def test_a_captured_image_that_its_pool_does_not_have_is_lost(tmp_path: Path) -> None:
+    with pytest.raises(Retryable, match="pool fast does not have its data") as caught:
+        await fetcher()(replace(WANTED, artifact=Artifact(url="volume://fast/uid-2")), tmp_path, lambda *_: None)
+
+    assert caught.value.reason == "CaptureLost"

@@ -31,7 +31,7 @@ from drover.agent.wiring import Cabling
 from drover.agent.workers import Told, Wanted
 from drover.api.cloudinit import SecretKey
 from drover.api.domain import DomainDisk
-from drover.api.kinds import CRD, DOMAIN, HYPERVISOR, NETWORK, POOL, VIRTUALMACHINE, VOLUME, Kind
+from drover.api.kinds import CRD, DOMAIN, HYPERVISOR, IMAGE, NETWORK, POOL, VIRTUALMACHINE, VOLUME, Kind
 from drover.errors import OperatorError, Retryable
 from drover.planning import names
 from drover.planning.view import DomainView, view
@@ -127,7 +127,7 @@ class World:
         self.node.orders.settle()
 
     def _furnish(self) -> None:
-        for kind in (DOMAIN, VIRTUALMACHINE, VOLUME):
+        for kind in (DOMAIN, VIRTUALMACHINE, VOLUME, IMAGE):
             self.put(CRD, Key("", f"{kind.plural}.{kind.group}"), {})
         self.put(POOL, Key("", "default"), {"spec": POOL_SPEC})
         self.put(NETWORK, Key("", "default"), {"spec": {"type": "NAT", "subnets": [SUBNET]}})

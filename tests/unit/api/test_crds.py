@@ -114,6 +114,7 @@ def test_what_agents_and_users_select_by_is_selectable() -> None:
         "vm": (".status.nodeName", ".status.phase"),
         "dom": (".spec.nodeName",),
         "vol": (".status.nodeName",),
+        "vmimage": (".status.nodeName",),
     }
 
 

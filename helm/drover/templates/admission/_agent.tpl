@@ -46,12 +46,12 @@ spec:
     - name: target
       expression: >-
         variables.kind == 'domains' ? variables.found.spec.nodeName
-        : variables.kind == 'storagevolumes' && has(variables.found.status) && has(variables.found.status.nodeName) ? variables.found.status.nodeName
+        : variables.kind in ['storagevolumes', 'virtualmachineimages'] && has(variables.found.status) && has(variables.found.status.nodeName) ? variables.found.status.nodeName
         : variables.kind == 'hypervisors' ? variables.found.metadata.name
         : variables.kind == 'leases' && variables.found.metadata.name.startsWith('drover-node-') ? variables.found.metadata.name.substring(12)
         : ''
     - name: finalizer
-      expression: "variables.kind == 'domains' ? 'drover.dev/agent' : 'drover.dev/volume'"
+      expression: "variables.kind == 'domains' ? 'drover.dev/agent' : variables.kind == 'storagevolumes' ? 'drover.dev/volume' : 'drover.dev/image'"
     - name: finalizersBefore
       expression: "oldObject != null && has(oldObject.metadata.finalizers) ? oldObject.metadata.finalizers : []"
     - name: finalizersAfter
@@ -86,8 +86,8 @@ spec:
       reason: Forbidden
     - expression: >-
         request.operation == 'CREATE' ? variables.finalizersAfter == [] : request.operation != 'UPDATE'
-        || (variables.finalizersBefore.all(name, (name == variables.finalizer && variables.kind in ['domains', 'storagevolumes']) || name in variables.finalizersAfter)
-        && variables.finalizersAfter.all(name, (name == variables.finalizer && variables.kind in ['domains', 'storagevolumes']) || name in variables.finalizersBefore))
+        || (variables.finalizersBefore.all(name, (name == variables.finalizer && variables.kind in ['domains', 'storagevolumes', 'virtualmachineimages']) || name in variables.finalizersAfter)
+        && variables.finalizersAfter.all(name, (name == variables.finalizer && variables.kind in ['domains', 'storagevolumes', 'virtualmachineimages']) || name in variables.finalizersBefore))
       message: an agent adds and removes no finalizer but its own
       reason: Forbidden
 {{- end }}

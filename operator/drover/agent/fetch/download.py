@@ -107,8 +107,8 @@ def _validator(response: aiohttp.ClientResponse) -> str:
 async def _receive(
     response: aiohttp.ClientResponse, start: Start, order: Order, digests: Digests, progress: Progress
 ) -> None:
-    _check_size(start.total or 0, order)
-    _check_room((start.total or 0) - start.offset, order)
+    check_size(start.total or 0, order)
+    check_room((start.total or 0) - start.offset, order)
     if start.offset == 0:
         # The old part first: it must never stand beside the name of another version.
         discard(order)
@@ -132,20 +132,22 @@ async def _take(response: aiohttp.ClientResponse, start: Start, order: Order, si
     async for data in response.content.iter_chunked(CHUNK_BYTES):
         await sink.take(data)
         done += len(data)
-        _check_size(done, order)
+        check_size(done, order)
         pace.take(len(data))
         progress("Downloading", done, start.total)
     progress("Downloading", done, start.total)
     return done
 
 
-def _check_room(size: int, order: Order) -> None:
+def check_room(size: int, order: Order) -> None:
+    """Object to what the node has no room for."""
     free = room(order.directory)
     if size > free:
         raise Trouble("NoSpace", f"the file has {size} bytes to come, and the node has room for {free}")
 
 
-def _check_size(size: int, order: Order) -> None:
+def check_size(size: int, order: Order) -> None:
+    """Object to what is larger than anything may be."""
     if size > order.maximum_bytes:
         discard(order)
         raise Trouble("TooLarge", f"the file is larger than the {order.maximum_bytes} bytes that are allowed")

@@ -55,7 +55,7 @@ class Order:
     """A file to fetch."""
 
     url: str
-    """By http, https, s3 or oci, see `source`."""
+    """By http, https, s3, oci or volume, see `source`."""
     directory: Path
     kind: Kind
     checksum: str = ""
@@ -66,6 +66,8 @@ class Order:
     """What the Secret holds that the image names."""
     plain_registries: Sequence[str] = field(default_factory=list)
     """Registries that are asked by http."""
+    local: Path | None = None
+    """Where it is on this node; absent: it is fetched."""
     hosts: str = "*"
     """Servers that may be asked, see `reach`."""
     maximum_bytes: int = 1 << 40
@@ -83,13 +85,15 @@ class Order:
 
     def to_json(self) -> bytes:
         """Write it for a child process, whose command line everybody may read."""
-        return json.dumps(asdict(self) | {"directory": str(self.directory)}).encode()
+        paths = {"directory": str(self.directory), "local": str(self.local) if self.local else None}
+        return json.dumps(asdict(self) | paths).encode()
 
 
 def from_json(text: bytes) -> Order:
     """Read it back."""
     content = json.loads(text)
-    return Order(**content | {"directory": Path(content["directory"])})
+    paths = {"directory": Path(content["directory"]), "local": Path(content["local"]) if content["local"] else None}
+    return Order(**content | paths)
 
 
 @dataclass(frozen=True, slots=True)

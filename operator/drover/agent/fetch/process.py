@@ -10,7 +10,7 @@ from pathlib import Path
 import aiohttp
 
 from drover.agent.fetch import body as bodies
-from drover.agent.fetch import disk
+from drover.agent.fetch import disk, local
 from drover.agent.fetch.download import download
 from drover.agent.fetch.layer import extract
 from drover.agent.fetch.order import Kind, Order, Progress, Result, Source, Trouble
@@ -28,7 +28,8 @@ async def fetch(order: Order, progress: Progress) -> Result:
     with _told():
         source = await find(order)
         with _room_given_back(order):
-            digest = (await download(order, source, progress)).sha256
+            bring = local.take if order.local else download
+            digest = (await bring(order, source, progress)).sha256
         with _nothing_left(order):
             size = order.part.stat().st_size
             async with _inside(order, source, progress) as file:

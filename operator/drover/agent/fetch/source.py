@@ -1,4 +1,4 @@
-"""Where the body of a file is to be had: straight from a web server, signed for from S3, or a layer in a registry."""
+"""Where the body of a file is: on a web server, in S3 with a signature, a layer in a registry, or in a pool here."""
 
 from collections.abc import Awaitable, Callable, Mapping
 from urllib.parse import urlsplit
@@ -33,6 +33,7 @@ async def _registry(order: Order) -> Source:
 SOURCES: Mapping[str, Callable[[Order], Awaitable[Source]]] = {
     "http": _web,
     "https": _web,
+    "volume": _web,
     "s3": _s3,
     "oci": _registry,
 }
