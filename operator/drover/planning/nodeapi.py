@@ -1,5 +1,8 @@
 """Who may have what through the controller's node API."""
 
+import hashlib
+import hmac
+import json
 from collections.abc import Container, Iterator, Mapping
 from typing import Any
 
@@ -20,6 +23,7 @@ CONFIG_MAP_NAME = "drover-node-api"
 ROUTE = "/v1/seeds/{namespace}/{domain}"
 IMAGE_ROUTE = "/v1/images/{namespace}/{domain}/{owner}/{image}/{secret}"
 """The Secret that it takes to fetch an image for a Domain; `owner` is the image's namespace."""
+VERSION_LENGTH = 12
 NODE_CLAIM = "authentication.kubernetes.io/node-name"
 
 
@@ -51,6 +55,15 @@ def readable(domain: DomainView, cloud_init: CloudInit | None) -> tuple[SecretKe
     """
     named = seed.named(cloud_init)
     return tuple(secret for secret in seed.secrets(domain.spec.seed) if secret in named)
+
+
+def version(uid: str, data: Mapping[str, str]) -> str:
+    """Name what a Secret holds: another name for other data, the same one whatever else is written to the Secret.
+
+    It stands in statuses. The uid is the key of the digest, so that only who may read the Secret can try out guesses.
+    """
+    text = json.dumps(sorted(data.items()))
+    return hmac.new(uid.encode(), text.encode(), hashlib.sha256).hexdigest()[:VERSION_LENGTH]
 
 
 def may_fetch(domain: DomainView, image: ImageView | None, secret: str, catalog: Catalog) -> bool:

@@ -99,3 +99,10 @@ def test_a_kernels_secret_is_for_machines_that_boot_it() -> None:
 
     found = [nodeapi.may_fetch(make_domain(kernel=each), image, "keys", catalog) for each in (kernel, None)]
     assert found == [True, False]
+
+
+def test_the_version_of_a_secret_is_that_of_its_data_alone() -> None:
+    told = nodeapi.version("u", {"a": "MQ==", "b": "Mg=="})
+
+    assert told == nodeapi.version("u", {"b": "Mg==", "a": "MQ=="})
+    assert len({told, nodeapi.version("u", {"a": "MQ=="}), nodeapi.version("v", {"a": "MQ==", "b": "Mg=="})}) == 3
