@@ -78,8 +78,8 @@ async def set_up(world: World, node: str) -> AsyncIterator[Scene]:
         try:
             yield Scene(world, admin, bodies)
         finally:
-            for kind, name in (("dom", STORY.name), ("vol", "disk"), ("hv", node)):
-                world.kubectl("delete", kind, name, "-n", SPACE, "--ignore-not-found")
+            gone = (f"dom/{STORY.name}", "vol/disk", f"hv/{node}")
+            world.kubectl("delete", *gone, "-n", SPACE, "--ignore-not-found")
 
 
 async def _volume(controller: Cluster, node: str) -> Body:
