@@ -95,7 +95,7 @@ def _by_hand(folder: Path) -> float:
 
 
 async def _fetch(cache: Path) -> float:
-    fetch = make_fetcher(AgentSettings(node_name="bench", image_hosts=f"*,{ADDRESS}"), _nobody)
+    fetch = make_fetcher(AgentSettings(node_name="bench", image_hosts=f"*,{ADDRESS}"), _nobody, _nowhere)
     wanted = Wanted("bench/disk", Artifact(url=f"http://{ADDRESS}:{PORT}/disk.raw"), disk=True)
     begun = time.perf_counter()
     await fetch(wanted, cache, lambda _stage, _percent: None)
@@ -107,6 +107,10 @@ async def _no_secret(*_names: object) -> dict[str, str]:
 
 
 _nobody: Credentials = _no_secret
+
+
+async def _nowhere(*_names: str) -> None:
+    """No image of the benchmark is a captured one."""
 
 
 async def _disks(report: Report, folder: Path, state: Path) -> None:

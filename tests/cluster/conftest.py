@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from tests.cluster import controllers
 from tests.system.world import World, eventually, make_object
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -32,6 +33,13 @@ def cluster_sandbox() -> Iterator[World]:
     yield world
     if "DROVER_TEST_KEEP" not in os.environ:
         world.sandbox("down")
+
+
+@pytest.fixture(scope="module", autouse=True)
+def alone() -> Iterator[None]:
+    """No module of tests has a controller of another one behind its back."""
+    yield
+    controllers.dismiss()
 
 
 def _files(*paths: str) -> list[str]:

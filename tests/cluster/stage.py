@@ -4,7 +4,6 @@ import asyncio
 import json
 import os
 import signal
-import sys
 from collections import Counter
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
@@ -14,6 +13,8 @@ from itertools import count
 from pathlib import Path
 from typing import Any
 
+from tests.cluster import controllers
+from tests.cluster.controllers import Controller
 from tests.support import accounts
 from tests.support.fake_agent import FakeAgents
 from tests.system.world import World
@@ -40,7 +41,7 @@ class Stage:
     cluster: Cluster
     agents: FakeAgents
     namespace: str
-    processes: list[asyncio.subprocess.Process] = field(default_factory=list)
+    processes: list[Controller] = field(default_factory=list)
     stack: AsyncExitStack = field(default_factory=AsyncExitStack)
     """What is closed when the stage is struck."""
     label: str = field(default_factory=lambda: f"drover-stage-{next(NUMBERS)}")
@@ -141,35 +142,34 @@ class Stage:
         items = (await self.cluster.list(kinds.ADDRESS)).items
         return [each for each in items if each["spec"]["virtualMachine"]["namespace"] == self.namespace]
 
-    async def start(self, **environment: str) -> asyncio.subprocess.Process:
-        """Start a controller and wait until it leads."""
-        log = self.world.state / "logs" / f"{self.label}-{len(self.processes)}.log"
+    async def start(self, **environment: str) -> Controller:
+        """Have one more controller, and wait until it leads; the first may be the one of the test before."""
         settings = {
             "DROVER_KUBECONFIG": str(accounts.kubeconfig(self.world, accounts.CONTROLLER)),
             "DROVER_HTTP_ADDRESS": "127.0.0.1:0",
             "DROVER_CLUSTER_DEFAULTS": "Skip",
+            **environment,
         }
-        with log.open("wb") as output:
-            process = await asyncio.create_subprocess_exec(
-                *(sys.executable, "-m", "drover", "controller"),
-                env={**os.environ, **settings, **environment},
-                stderr=output,
-            )
-        self.processes.append(process)
+        log = self.world.state / "logs" / f"{self.label}-{len(self.processes)}.log"
+        found = None if self.processes else await asyncio.to_thread(controllers.wake, settings)
+        self.processes.append(found or controllers.begin(settings, log))
 
         async def leads() -> bool:
-            return '"leading"' in log.read_text(encoding="utf-8")
+            return self.processes[-1].leads
 
         await self.until("the controller to lead", leads, 60.0)
-        return process
+        return self.processes[-1]
 
     async def stop(self, number: int = signal.SIGTERM) -> None:
         """End all controllers."""
-        for process in self.processes:
-            if process.returncode is None:
-                process.send_signal(number)
-                await process.wait()
+        for each in self.processes:
+            await asyncio.to_thread(each.end, number)
         self.processes.clear()
+
+    def leave(self) -> None:
+        """Leave the controller to the next test, if there is one and nothing more."""
+        if len(self.processes) == 1 and self.processes[0].lives:
+            controllers.rest(self.processes.pop())
 
     def writes(self, name: str) -> Counter[str]:
         """Mutating calls of controllers and agents about objects of a machine, by what they were about."""
@@ -209,8 +209,11 @@ async def _node(cluster: Cluster, name: str) -> None:
 
 
 @asynccontextmanager
-async def staged(world: World, **agents: Any) -> AsyncIterator[Stage]:
-    """Set the stage: agents are there, a controller is not yet; everything of the test is gone afterwards."""
+async def staged(world: World, *, lasting: bool = False, **agents: Any) -> AsyncIterator[Stage]:
+    """Set the stage: agents are there, a controller is not yet; everything of the test is gone afterwards.
+
+    The controller of a lasting one, if nothing failed, is left to the next that wants one of its kind.
+    """
     endpoint = read_kubeconfig(world.state / "kubeconfig")
     stop = asyncio.Event()
     async with (
@@ -223,6 +226,7 @@ async def staged(world: World, **agents: Any) -> AsyncIterator[Stage]:
         try:
             yield stage
             await _clear(stage)
+            stage.leave() if lasting else None
         finally:
             await stage.stop()
             stop.set()

@@ -80,8 +80,8 @@ async def set_up(world: World, node: str) -> AsyncIterator[Scene]:
         try:
             yield Scene(world, admin, bodies)
         finally:
-            for kind, name in (("dom", STORY.name), ("vol", "disk"), ("vmimage", "golden"), ("hv", node)):
-                world.kubectl("delete", kind, name, "-n", SPACE, "--ignore-not-found")
+            gone = (f"dom/{STORY.name}", "vol/disk", "vmimage/golden", f"hv/{node}")
+            world.kubectl("delete", *gone, "-n", SPACE, "--ignore-not-found")
 
 
 async def _volume(controller: Cluster, node: str) -> Body:

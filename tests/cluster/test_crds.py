@@ -1,15 +1,23 @@
 """The CRDs on a real API server: what is refused at apply and in which words, and what kubectl makes of the rest."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.cluster import caller
+from tests.cluster.caller import OK, Caller
 from tests.support.bodies import HTTP, ROOT, SUBNET, Body, body, image, network, plugin, pool, vm, volume
 from tests.system.world import World
 
+from drover.api.kinds import OURS, Kind
+from drover.kube.connection import read_kubeconfig
+from drover.kube.transport import Request
+
 EXAMPLES = Path(__file__).resolve().parents[2] / "manifests" / "examples"
+NAMESPACE = "default"
+STRICT = {"fieldValidation": "Strict"}
 AFFINITY = "requiredDuringSchedulingIgnoredDuringExecution"
 KERNEL: Body = {"source": HTTP}
 CAPTURE: Body = {"type": "Volume", "volume": {"name": "notes"}}
@@ -509,43 +517,73 @@ ALLOWED = [
 ]
 
 
-def apply(world: World, body: Body, *words: str) -> str:
-    """Apply as a user does and give what kubectl said, good or bad."""
-    done = world.try_kubectl("apply", *words, "-f", "-", given=json.dumps(body))
-    return done.stdout + done.stderr
+@pytest.fixture
+async def user(cluster_sandbox: World) -> AsyncIterator[Caller]:
+    """Somebody who asks for things as kubectl does, and is told what kubectl prints."""
+    async with caller.calling(read_kubeconfig(cluster_sandbox.state / "kubeconfig")) as somebody:
+        yield somebody
 
 
 @pytest.fixture
 def clean(cluster_sandbox: World) -> Iterator[World]:
     """Take away afterwards what a test applied."""
     yield cluster_sandbox
-    for kind in ("vm,vol,vmimage,plugin", "vnet,pool"):
-        cluster_sandbox.kubectl("delete", kind, "--all", "--wait=false")
+    cluster_sandbox.kubectl("delete", "vm", "--all", "--wait=false")
 
 
 @pytest.mark.parametrize(("body", "words"), REFUSED)
-def test_nonsense_is_refused_at_apply_naming_field_value_and_what_is_allowed(
-    cluster_sandbox: World, body: Body, words: str
+async def test_nonsense_is_refused_at_apply_naming_field_value_and_what_is_allowed(
+    user: Caller, body: Body, words: str
 ) -> None:
-    said = apply(cluster_sandbox, body, "--dry-run=server")
+    code, said = await user.ask(create(body, dryRun="All"))
 
+    assert code != OK
     assert [word for word in words.split("|") if word not in said] == [], said
 
 
+def test_kubectl_prints_what_the_server_refuses(cluster_sandbox: World) -> None:
+    done = cluster_sandbox.try_kubectl("apply", "-f", "-", given=json.dumps(vm(memory={"size": "1Ki"}, cpus=2)))
+    assert 'unknown field "spec.cpus"' in done.stderr
+
+    done = cluster_sandbox.try_kubectl("apply", "-f", "-", given=json.dumps(vm(memory={"size": "1Ki"})))
+    assert 'The VirtualMachine "web" is invalid: ' in done.stderr
+    assert "16Mi to 16Ti" in done.stderr
+
+
 @pytest.mark.parametrize(("before", "after", "words"), CHANGES)
-def test_a_change_that_cannot_be_made_is_refused_at_apply(clean: World, before: Body, after: Body, words: str) -> None:
-    assert "created" in apply(clean, before)
+async def test_a_change_that_cannot_be_made_is_refused_at_apply(
+    user: Caller, before: Body, after: Body, words: str
+) -> None:
+    code, said = await changed(user, before, after)
 
-    said = apply(clean, after)
-
+    assert code != OK
     assert [word for word in words.split("|") if word not in said] == [], said
 
 
 @pytest.mark.parametrize(("before", "after"), ALLOWED)
-def test_a_change_that_can_be_made_is_taken(clean: World, before: Body, after: Body) -> None:
-    assert "created" in apply(clean, before)
+async def test_a_change_that_can_be_made_is_taken(user: Caller, before: Body, after: Body) -> None:
+    assert await changed(user, before, after) == (OK, "")
 
-    assert "configured" in apply(clean, after)
+
+async def changed(user: Caller, before: Body, after: Body) -> tuple[int, str]:
+    """Make an object, try to replace it by another, and take it away; gives code and message of the middle part."""
+    made = await user.transport.send(create(before))
+    assert isinstance(made, dict), made
+    there = kind_of(before).path(NAMESPACE, made["metadata"]["name"])
+    body = {**after, "metadata": made["metadata"]}
+    answer = await user.ask(Request("PUT", there, STRICT, body))
+    assert await user.ask(Request("DELETE", there, {})) == (OK, "")
+    return answer
+
+
+def create(body: Body, **query: str) -> Request:
+    """Ask for an object as ``kubectl apply`` does when there is none."""
+    return Request("POST", kind_of(body).path(NAMESPACE), {**STRICT, **query}, body)
+
+
+def kind_of(body: Body) -> Kind:
+    """The kind of an object of ours."""
+    return next(kind for kind in OURS if kind.name == body["kind"])
 
 
 @pytest.mark.parametrize("name", ["pool-lvm"])

@@ -92,6 +92,7 @@ async def test_what_vanished_while_the_watch_was_cut_is_gone_in_seconds(cluster_
             await story.sees({"again": 2, "changed": 3, "same": 4})
 
 
+@pytest.mark.long
 async def test_a_server_that_was_killed_is_followed_again(cluster_sandbox: World) -> None:
     async with told(cluster_sandbox, "informer-kill") as story, following(story):
         await story.apply("a")

@@ -15,7 +15,7 @@ IMAGE = {"type": "Disk", "source": {"type": "HTTP", "http": {"url": "http://imag
 
 
 async def test_a_life_costs_eight_calls_to_begin_and_eight_to_end(cluster_sandbox: World) -> None:
-    async with staged(cluster_sandbox) as stage:
+    async with staged(cluster_sandbox, lasting=True) as stage:
         await stage.start()
         before = stage.writes("web")
         await stage.make("web", disks=DISK)
@@ -42,7 +42,7 @@ async def _bound(stage: Stage) -> bool:
 async def test_a_missing_reference_heals_when_it_appears(
     cluster_sandbox: World, spec: dict[str, object], reason: str
 ) -> None:
-    async with staged(cluster_sandbox) as stage:
+    async with staged(cluster_sandbox, lasting=True) as stage:
         await stage.start()
         await stage.make("web", **spec)
         assert stage.namespace in await stage.says("Accepted", reason) or reason == "VolumeNotFound"
@@ -53,7 +53,7 @@ async def test_a_missing_reference_heals_when_it_appears(
 
 
 async def test_a_machine_that_fits_nowhere_says_so_in_the_schedulers_words(cluster_sandbox: World) -> None:
-    async with staged(cluster_sandbox) as stage:
+    async with staged(cluster_sandbox, lasting=True) as stage:
         await stage.start()
         await stage.make("web", memory={"size": "900Gi"})
         message = await stage.says("Scheduled", "Unschedulable")
@@ -63,7 +63,7 @@ async def test_a_machine_that_fits_nowhere_says_so_in_the_schedulers_words(clust
 
 
 async def test_a_machine_that_is_stopped_from_the_start_holds_nothing(cluster_sandbox: World) -> None:
-    async with staged(cluster_sandbox) as stage:
+    async with staged(cluster_sandbox, lasting=True) as stage:
         await stage.start()
         await stage.make("web", powerState="Stopped", disks=DISK)
         status = await stage.reach("Stopped")
@@ -73,7 +73,7 @@ async def test_a_machine_that_is_stopped_from_the_start_holds_nothing(cluster_sa
 
 
 async def test_stop_and_start_keep_address_volume_and_domain(cluster_sandbox: World) -> None:
-    async with staged(cluster_sandbox) as stage:
+    async with staged(cluster_sandbox, lasting=True) as stage:
         await stage.start()
         await stage.make("web", disks=DISK)
         before = await stage.reach("Running")
@@ -88,7 +88,7 @@ async def test_stop_and_start_keep_address_volume_and_domain(cluster_sandbox: Wo
 
 
 async def test_a_machine_that_rests_starts_again_when_asked(cluster_sandbox: World) -> None:
-    async with staged(cluster_sandbox) as stage:
+    async with staged(cluster_sandbox, lasting=True) as stage:
         await stage.start()
         uid = await stage.make("web", restartPolicy="Never")
         await stage.reach("Running")
@@ -100,7 +100,7 @@ async def test_a_machine_that_rests_starts_again_when_asked(cluster_sandbox: Wor
 
 
 async def test_a_name_that_is_used_again_at_once_gets_a_new_machine(cluster_sandbox: World) -> None:
-    async with staged(cluster_sandbox) as stage:
+    async with staged(cluster_sandbox, lasting=True) as stage:
         await stage.start()
         first = await stage.make("web", disks=DISK)
         await stage.reach("Running")
@@ -110,9 +110,9 @@ async def test_a_name_that_is_used_again_at_once_gets_a_new_machine(cluster_sand
         assert (stage.agents.on(first), len(stage.agents.on(second))) == ([], 1)
 
 
-@pytest.mark.parametrize("cascade", ["background", "foreground", "orphan"])
+@pytest.mark.parametrize("cascade", [pytest.param("background", marks=pytest.mark.long), "foreground", "orphan"])
 async def test_every_way_to_delete_ends_with_nothing_left(cluster_sandbox: World, cascade: str) -> None:
-    async with staged(cluster_sandbox) as stage:
+    async with staged(cluster_sandbox, lasting=True) as stage:
         await stage.start()
         uid = await stage.make("web", disks=DISK)
         await stage.reach("Running")
@@ -123,7 +123,7 @@ async def test_every_way_to_delete_ends_with_nothing_left(cluster_sandbox: World
 
 
 async def test_a_volume_that_is_to_be_retained_outlives_its_machine(cluster_sandbox: World) -> None:
-    async with staged(cluster_sandbox) as stage:
+    async with staged(cluster_sandbox, lasting=True) as stage:
         await stage.start()
         await stage.make("web", disks=[{**DISK[0]}])
         await stage.reach("Running")
@@ -136,10 +136,11 @@ async def test_a_volume_that_is_to_be_retained_outlives_its_machine(cluster_sand
 
 
 async def test_a_namespace_with_machines_can_be_deleted(cluster_sandbox: World) -> None:
-    async with staged(cluster_sandbox) as stage:
+    async with staged(cluster_sandbox, lasting=True) as stage:
         await stage.start()
         for name in ("a", "b", "c"):
             await stage.make(name, disks=DISK)
+        for name in ("a", "b", "c"):
             await stage.reach("Running", name)
         words = ("delete", "namespace", stage.namespace, "--timeout=90s")
         await stage.kubectl(*words)
@@ -147,7 +148,7 @@ async def test_a_namespace_with_machines_can_be_deleted(cluster_sandbox: World) 
 
 
 async def test_a_machine_whose_namespace_went_before_it_goes_when_that_is_made_again(cluster_sandbox: World) -> None:
-    async with staged(cluster_sandbox) as stage:
+    async with staged(cluster_sandbox, lasting=True) as stage:
         await stage.start()
         await stage.make("web", disks=DISK)
         await stage.reach("Running")
@@ -176,12 +177,11 @@ async def _finish_namespace(stage: Stage) -> None:
 
 
 async def _logged(stage: Stage, word: str) -> bool:
-    log = stage.world.state / "logs" / f"{stage.label}-{len(stage.processes) - 1}.log"
-    return word in log.read_text(encoding="utf-8")
+    return word in stage.processes[-1].log.read_text(encoding="utf-8")
 
 
 async def test_an_evicted_machine_stops_in_order_and_starts_again(cluster_sandbox: World) -> None:
-    async with staged(cluster_sandbox) as stage:
+    async with staged(cluster_sandbox, lasting=True) as stage:
         await stage.start()
         uid = await stage.make("web", disks=DISK)
         await stage.reach("Running")
@@ -202,7 +202,7 @@ async def _last_stop(stage: Stage, reason: str) -> bool:
 
 
 async def test_a_guest_whose_anchor_failed_goes_on_and_its_place_is_booked_anew(cluster_sandbox: World) -> None:
-    async with staged(cluster_sandbox) as stage:
+    async with staged(cluster_sandbox, lasting=True) as stage:
         await stage.start()
         uid = await stage.make("web", disks=DISK)
         before = await stage.reach("Running")
@@ -230,7 +230,7 @@ async def test_a_silent_node_makes_its_machines_unknown_and_their_deletion_wait(
 
 
 async def test_a_machine_moves_only_when_nothing_of_it_stays_behind(cluster_sandbox: World) -> None:
-    async with staged(cluster_sandbox) as stage:
+    async with staged(cluster_sandbox, lasting=True) as stage:
         await stage.start()
         uid = await stage.make("web", nodeSelector={"kubernetes.io/hostname": NODES[0]})
         await stage.reach("Running")
@@ -242,7 +242,7 @@ async def test_a_machine_moves_only_when_nothing_of_it_stays_behind(cluster_sand
 
 
 async def test_two_machines_of_one_name_in_two_namespaces_do_not_collide(cluster_sandbox: World) -> None:
-    async with staged(cluster_sandbox) as here, staged(cluster_sandbox) as there:
+    async with staged(cluster_sandbox, lasting=True) as here, staged(cluster_sandbox) as there:
         await here.start()
         for stage in (here, there):
             await stage.make("web", disks=DISK)

@@ -129,7 +129,7 @@ async def test_a_machine_that_blocks_refuses_a_drain_until_it_is_off(cluster_san
         uid = await stage.make("web", interfaces=[], evictionPolicy="Block")
         node = (await stage.reach("Running"))["nodeName"]
         await stage.until("the budget", lambda: stage.get(kinds.BUDGET, "web.anchor"))
-        words = ("drain", node, "--pod-selector=drover.dev/virtualmachine=web", "--timeout=4s")
+        words = ("drain", node, "--pod-selector=drover.dev/virtualmachine=web", "--timeout=2s")
         done = await asyncio.to_thread(stage.world.try_kubectl, *words, "-n", stage.namespace)
         assert "Cannot evict pod as it would violate the pod's disruption budget" in done.stderr
         assert stage.agents.on(uid) == [node]
@@ -291,6 +291,7 @@ async def test_a_node_object_made_anew_may_be_the_same_machine_until_it_tells_of
         assert stage.agents.on(uid) == [_other(node)]
 
 
+@pytest.mark.long
 async def test_a_node_object_made_anew_while_its_agent_lives_is_the_same_node(cluster_sandbox: World) -> None:
     async with nodes(cluster_sandbox) as stage:
         await stage.start(**STALE)
@@ -331,18 +332,19 @@ async def _is_void(stage: Stage, node: str) -> bool:
 
 async def test_a_controller_that_wakes_up_finds_nobody_silent_and_nothing_fenced(cluster_sandbox: World) -> None:
     async with nodes(cluster_sandbox) as stage:
-        process = await stage.start(**STALE, DROVER_LEASE_SECONDS="600")
+        slow = await stage.start(**STALE, DROVER_LEASE_SECONDS="600")
         uid = await stage.make("web", interfaces=[], **PAIR)
         node = (await stage.reach("Running"))["nodeName"]
-        process.send_signal(signal.SIGSTOP)
+        slow.process.send_signal(signal.SIGSTOP)
         await asyncio.sleep(6)
         await stage.kubectl("annotate", "node", node, f"drover.dev/fenced={await _boot(stage, node)}")
-        process.send_signal(signal.SIGCONT)
+        slow.process.send_signal(signal.SIGCONT)
         await stage.until("the lie to be found out", lambda: _unmarked(stage, node))
         assert [read_meta(each).key.name for each in await stage.all(kinds.DOMAIN)] == ["web-1"]
         assert stage.agents.on(uid) == [node]
 
 
+@pytest.mark.long
 async def test_a_leader_that_slept_through_the_fail_over_of_another_makes_no_second(cluster_sandbox: World) -> None:
     async with nodes(cluster_sandbox) as stage:
         first = await stage.start(**STALE, DROVER_LEASE_SECONDS="3")
@@ -350,11 +352,11 @@ async def test_a_leader_that_slept_through_the_fail_over_of_another_makes_no_sec
         node = (await stage.reach("Running"))["nodeName"]
         stage.agents.power_off(node)
         await stage.says("Running", "NodeLost")
-        first.send_signal(signal.SIGSTOP)
+        first.process.send_signal(signal.SIGSTOP)
         await _fence(stage, node, "annotation")
         await stage.start(**STALE, DROVER_LEASE_SECONDS="3")
         await stage.until("it to be elsewhere", lambda: _runs_on(stage, uid, _other(node)))
-        first.send_signal(signal.SIGCONT)
-        await first.wait()
+        first.process.send_signal(signal.SIGCONT)
+        await asyncio.to_thread(first.process.wait)
         assert (await stage.reach("Running"))["nodeName"] == _other(node)
         assert (len(await stage.all(kinds.DOMAIN)), stage.agents.doubles) == (2, [])

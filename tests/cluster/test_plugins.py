@@ -31,7 +31,7 @@ async def _eventually(stage: Stage, what: str, kind: Kind, name: str, look: Any)
 
 
 async def test_a_machine_keeps_its_revision_until_it_is_restarted(cluster_sandbox: World) -> None:
-    async with staged(cluster_sandbox) as stage:
+    async with staged(cluster_sandbox, lasting=True) as stage:
         await stage.start()
         await stage.make("web", plugin="nginx")
         assert "there is no Plugin" in await stage.says("Accepted", "PluginNotFound")
@@ -47,7 +47,7 @@ async def test_a_machine_keeps_its_revision_until_it_is_restarted(cluster_sandbo
 
 
 async def test_a_plugin_that_is_used_is_not_gone_before_its_users_are(cluster_sandbox: World) -> None:
-    async with staged(cluster_sandbox) as stage:
+    async with staged(cluster_sandbox, lasting=True) as stage:
         await stage.start()
         await _publish(stage, 1)
         await stage.make("web", plugin="nginx")
@@ -70,7 +70,7 @@ async def _none(stage: Stage) -> bool:
 
 
 async def test_cloud_init_that_is_no_yaml_is_named_with_its_line_and_heals(cluster_sandbox: World) -> None:
-    async with staged(cluster_sandbox) as stage:
+    async with staged(cluster_sandbox, lasting=True) as stage:
         await stage.start()
         await stage.make("web", cloudInit={"userData": "#cloud-config\npackages: [a\n"})
         assert "cloudInit.userData: line 2: " in await stage.says("Accepted", "InvalidCloudInit")

@@ -11,7 +11,7 @@ from tests.system.world import World
 from drover.api import kinds
 from drover.state.resource import Key
 
-MANY = 200
+MANY = 80
 OTHER = "drover-other"
 PATIENT = {"DROVER_NODE_LEASE_STALE_SECONDS": "100000"}
 """The second one looks for its Leases in another namespace: it never hears from a node."""
@@ -47,7 +47,7 @@ async def _all_running(stage: Stage) -> bool:
 async def test_a_controller_that_is_killed_again_and_again_loses_nothing(cluster_sandbox: World) -> None:
     async with staged(cluster_sandbox) as stage:
         making = asyncio.gather(*(_make_slowly(stage, number) for number in range(40)))
-        for _ in range(4):
+        for _ in range(3):
             await stage.start(DROVER_LEASE_SECONDS="3")
             await asyncio.sleep(0.7)
             await stage.stop(signal.SIGKILL)

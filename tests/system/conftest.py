@@ -36,7 +36,8 @@ def namespaces(world: World) -> list[str]:
 def tenant(world: World) -> Iterator[Tenant]:
     """An empty namespace, deleted with all that is in it."""
     name = next(NAMES)
-    world.try_kubectl("delete", "namespace", name, "--ignore-not-found", "--timeout=120s")
+    if world.get("namespace", name) is not None:
+        world.kubectl("delete", "namespace", name, "--timeout=120s")
     world.kubectl("create", "namespace", name)
     tenant = Tenant(world, name)
     yield tenant

@@ -15,7 +15,10 @@ def test_a_machine_that_is_applied_runs_and_answers(tenant: Tenant) -> None:
     assert columns[1].split()[1:7] == ["Running", "True", machine.node, machine.ip, "1", "96Mi"]
 
 
-@pytest.mark.parametrize("way", [[], ["--server-side"]], ids=["client-side", "server-side"])
+@pytest.mark.parametrize(
+    "way",
+    [pytest.param([], id="client-side"), pytest.param(["--server-side"], id="server-side", marks=pytest.mark.long)],
+)
 def test_a_second_look_finds_no_difference_to_what_was_applied(tenant: Tenant, way: list[str]) -> None:
     wanted = json.dumps(make_machine("same"))
     tenant.world.kubectl("apply", *way, "-n", tenant.namespace, "-f", "-", given=wanted)
@@ -61,9 +64,12 @@ def test_machines_of_one_name_in_two_namespaces_do_not_collide(tenant: Tenant, w
     other = Tenant(world, f"{tenant.namespace}-twin")
     world.kubectl("create", "namespace", other.namespace)
 
-    mine, yours = tenant.start("same"), other.start("same")
+    for each in (tenant, other):
+        each.apply(make_machine("same"))
+    mine, yours = (each.machine("same").ready() for each in (tenant, other))
 
     assert mine.ip != yours.ip
     assert {mine.boots(), yours.boots()} == {1}
-    world.kubectl("delete", "namespace", other.namespace, "--timeout=120s")
+    yours.delete()
     assert mine.boots() == 1
+    world.kubectl("delete", "namespace", other.namespace, "--wait=false")

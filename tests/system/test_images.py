@@ -35,6 +35,9 @@ BAD: dict[str, tuple[bytes, Behaviour, str]] = {
 }
 
 
+SHORT = ("backing", "checksum")
+
+
 def make_image(name: str, url: str, **more: str) -> Object:
     """Write a disk image."""
     source = {"type": "HTTP", "http": {"url": url}}
@@ -47,7 +50,9 @@ def image_condition(tenant: Tenant, name: str, kind: str = "Ready") -> Object:
     return next((dict(each) for each in status.get("conditions", []) if each["type"] == kind), {})
 
 
-@pytest.mark.parametrize("kind", BAD)
+@pytest.mark.parametrize(
+    "kind", [each if each in SHORT else pytest.param(each, marks=pytest.mark.long) for each in BAD]
+)
 def test_a_bad_image_is_named_leaves_nothing_and_heals(tenant: Tenant, world: World, kind: str) -> None:
     content, behave, reason = BAD[kind]
     # Of its own for each: content that a node has is not fetched again.
@@ -114,6 +119,7 @@ def late(world: World) -> Iterator[Path]:
     file.unlink(missing_ok=True)
 
 
+@pytest.mark.long
 def test_an_image_that_appears_later_is_fetched_then(tenant: Tenant, late: Path) -> None:
     tenant.apply(make_image("late", f"{URL}/late"))
     tenant.apply(make_machine("late", disks=[{"name": "root", "image": "late", "size": "64Mi"}]))

@@ -60,7 +60,9 @@ def test_a_restart_request_is_acted_on_exactly_once(tenant: Tenant) -> None:
     assert machine.status["lastStop"]["reason"] == "Requested"
 
 
-@pytest.mark.parametrize(("policy", "boots"), [("Always", 2), ("OnFailure", None), ("Never", None)])
+@pytest.mark.parametrize(
+    ("policy", "boots"), [("Always", 2), pytest.param("OnFailure", None, marks=pytest.mark.long), ("Never", None)]
+)
 def test_a_guest_that_shuts_itself_down_follows_its_restart_policy(
     tenant: Tenant, policy: str, boots: int | None
 ) -> None:
@@ -80,7 +82,11 @@ def test_a_guest_that_shuts_itself_down_follows_its_restart_policy(
 
 @pytest.mark.parametrize(
     ("accident", "reason"),
-    [("panic", "GuestPanic"), ("qemu", "HypervisorKilled"), ("destroy", "Destroyed")],
+    [
+        ("panic", "GuestPanic"),
+        ("qemu", "HypervisorKilled"),
+        pytest.param("destroy", "Destroyed", marks=pytest.mark.long),
+    ],
 )
 def test_a_failed_guest_is_started_again_and_the_reason_kept(tenant: Tenant, accident: str, reason: str) -> None:
     machine = tenant.start(restartPolicy="OnFailure")
@@ -98,7 +104,7 @@ def test_a_machine_that_never_restarts_stays_down_after_a_failure(tenant: Tenant
 
     machine.virsh("destroy")
 
-    machine.reach("Stopped")
+    assert machine.reach("Stopped").status["lastStop"]["reason"] == "Destroyed"
     hold("it stays stopped", lambda: machine.status["phase"] == "Stopped", 5)
     assert "False" in str(machine.condition("Ready")["status"])
 

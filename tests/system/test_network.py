@@ -1,5 +1,6 @@
 """Addresses, names and probes, asked of the guests."""
 
+import pytest
 from tests.system.world import Tenant, World, eventually, make_machine
 
 MAC = "02:00:00:00:0a:01"
@@ -35,7 +36,8 @@ def test_an_address_outside_the_subnet_is_named(tenant: Tenant) -> None:
     assert "192.0.2.9" in machine.condition("Accepted")["message"]
 
 
-def test_guests_find_each_other_by_name(tenant: Tenant, world: World) -> None:
+@pytest.mark.long
+def test_guests_find_each_other_by_name(tenant: Tenant) -> None:
     a = tenant.start("alpha", nodeSelector={"kubernetes.io/hostname": "n1"})
     tenant.start("beta", nodeSelector={"kubernetes.io/hostname": "n1"})
 

@@ -24,6 +24,7 @@ def test_a_sandbox_that_goes_down_leaves_nothing_behind(tmp_path: Path, kubelet:
 
     world.sandbox("up", "--kubelet", kubelet, "--no-drover", "--no-quickstart", "--nodes", "1")
     slot = next(line for line in seen() - before if line.startswith("dvr")).split("-")[0]
+    assert world.sandbox("exec", "n1", "--", "hostname") == "n1\n"
     world.sandbox("down")
 
     left = [line for line in seen() - before if slot in line or str(tmp_path) in line]

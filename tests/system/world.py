@@ -1,5 +1,6 @@
 """What a user has: kubectl, the guests' addresses, and, for faults, the hands of somebody at the machines."""
 
+import asyncio
 import json
 import os
 import subprocess
@@ -13,6 +14,12 @@ from pathlib import Path
 from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
+from tests.support import server
+
+from drover.sandbox import __main__ as command_line
+from drover.sandbox import control, supervise
+from drover.sandbox.layout import DATA
+
 T = TypeVar("T")
 Object = dict[str, Any]
 
@@ -22,8 +29,11 @@ BOOT = 90.0
 """Seconds a guest may take to boot on a machine that is busy with others."""
 
 
+ORDERS = frozenset({"heal", "kill", "partition", "power-off", "power-on", "start", "stop"})
+"""What is done to the components of a sandbox: the command line's own words, but without its half second to start."""
 SETTINGS = (
     "DROVER_RESYNC_SECONDS=20",
+    "DROVER_NODE_LEASE_STALE_SECONDS=25",
     "DROVER_IMAGE_STALL_SECONDS=3",
     "DROVER_IMAGE_PLAIN_REGISTRIES=images.drover.internal:5000",
 )
@@ -68,7 +78,11 @@ class World:
         return str(urlsplit(server).hostname)
 
     def sandbox(self, *words: str, check: bool = True) -> str:
-        """Run ``drover sandbox`` on this sandbox."""
+        """Run ``drover sandbox`` on this sandbox; orders to what runs there without a process of their own."""
+        if words[0] in ORDERS:
+            code = command_line.main([words[0], "--state-dir", str(self.state), *words[1:]])
+            assert not check or code == 0, words
+            return ""
         command = [sys.executable, "-m", "drover", "sandbox", *words[:1], "--state-dir", str(self.state), *words[1:]]
         found = os.environ | {"PYTHONPATH": str(SOURCE)}
         done = subprocess.run(command, capture_output=True, text=True, timeout=900, check=False, env=found)
@@ -76,8 +90,16 @@ class World:
         return done.stdout
 
     def node(self, name: str, *command: str, check: bool = True) -> str:
-        """Run a command on a node."""
-        return self.sandbox("exec", name, "--", *command, check=check)
+        """Run a command on a node, as ``drover sandbox exec`` does."""
+        layout = control.attach(self.state)
+        (report,) = asyncio.run(supervise.status(layout, name))
+        assert report.pid or not check, f"{name} is {report.state}"
+        if not report.pid:
+            return ""
+        words = ["bash", str(DATA / "node-enter.sh"), str(report.pid), control.find_node(layout, name).cgroup, *command]
+        done = subprocess.run(words, capture_output=True, text=True, timeout=900, check=False)
+        assert not check or done.returncode == 0, f"{command}: {done.stdout[-4000:]}{done.stderr[-4000:]}"
+        return done.stdout
 
     def try_kubectl(self, *words: str, given: str | None = None) -> subprocess.CompletedProcess[str]:
         """Run kubectl and give what it said, whatever it was."""
@@ -92,9 +114,7 @@ class World:
 
     def get(self, kind: str, name: str, namespace: str = "default") -> Object | None:
         """Read one object, None when it is not there."""
-        done = self.try_kubectl("get", kind, name, "-n", namespace, "-o", "json", "--ignore-not-found")
-        assert done.returncode == 0, done.stderr
-        return json.loads(done.stdout) if done.stdout.strip() else None
+        return server.read(self.state / "kubeconfig", server.KINDS[kind], name, namespace)
 
     def list(self, kind: str, *words: str) -> list[Object]:
         """Read all objects of a kind."""
@@ -129,19 +149,22 @@ class Tenant:
         there = self._there()
         if not there:
             return ""
-        given = _documents(self.applied[each] for each in there)
-        words = ("-n", self.namespace, "-f", "-")
-        done = self.world.try_kubectl("diff", *words, given=given)
+        given = [self.applied[each] for each in there]
+        done = self.world.try_kubectl("diff", "-n", self.namespace, "-f", "-", given=_documents(given))
         # kubectl's own note of what was applied would differ by the way alone: only what is asked for is compared.
-        dry = ("apply", "--server-side", "--force-conflicts", "--dry-run=server", "-o", "json")
-        wanted = _by_name(self.world.kubectl(*dry, *words, given=given))
+        wanted = {each: self._wanted(self.applied[each]) for each in there}
         differing = [f"{each}: {there[each]} != {wanted[each]}" for each in there if there[each] != wanted[each]]
         return "\n".join((done.stdout + done.stderr, *differing)).strip()
 
     def _there(self) -> dict[tuple[str, str], Object]:
         """Give what is asked for by the objects that were applied and are still there."""
-        words = ("get", "-n", self.namespace, "-f", "-", "--ignore-not-found", "-o", "json")
-        return _by_name(self.world.kubectl(*words, given=_documents(self.applied.values()))) if self.applied else {}
+        found = {(kind, name): self.world.get(kind, name, self.namespace) for kind, name in self.applied}
+        return {each: body.get("spec", {}) for each, body in found.items() if body is not None}
+
+    def _wanted(self, applied: Object) -> Object:
+        """Give what would be asked for if an object were applied on the server's side."""
+        found = server.applied(self.world.state / "kubeconfig", applied, self.namespace)
+        return dict((found or {}).get("spec", {}))
 
     def refused(self, *objects: Object) -> str:
         """Apply objects that must be refused; give the message."""
@@ -279,12 +302,6 @@ def make_kernel_image(name: str = "tiny", **more: Any) -> Object:
         "arguments": "console=ttyS0 quiet no_timer_check panic=1",
     }
     return make_object("VirtualMachineImage", name, {"type": "Kernel", "kernel": kernel, **more})
-
-
-def _by_name(said: str) -> dict[tuple[str, str], Object]:
-    found = json.loads(said or "{}")
-    items = found.get("items", [found] if found else [])
-    return {(each["kind"].lower(), each["metadata"]["name"]): each.get("spec", {}) for each in items}
 
 
 def _documents(objects: Iterable[Object]) -> str:

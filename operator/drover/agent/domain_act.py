@@ -75,7 +75,7 @@ async def _ensure_pool(work: Work, action: does.EnsurePool) -> None:
 async def _ensure_volume(work: Work, action: does.EnsureVolume) -> None:
     disk = action.disk
     try:
-        file = await volumes.ensure(work.node, work.order, disk)
+        file = await volumes.ensure(work.node, work.order, disk, current=work.current)
     except NotReady as error:
         if error.reason == "VolumeLost":
             work.volumes[disk.volume] = _lost(work.order, disk)

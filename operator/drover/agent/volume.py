@@ -28,8 +28,9 @@ LOST_SECONDS = 30.0
 
 async def reconcile(node: Node, key: Key) -> float | None:
     """Delete the data of a volume that is to go, and let the volume go."""
-    volume = node.orders.volume(key)
-    if volume is None or not _is_to_go(node, volume):
+    # Both at one instant: a volume of the last view does not become the API server's by what is read meanwhile.
+    current, volume = node.orders.primed, node.orders.volume(key)
+    if not current or volume is None or not _is_to_go(node, volume):
         return None
     if not await kinds_removed(node.cluster, VOLUME, VIRTUALMACHINE):
         await _delete(node, volume)
@@ -40,7 +41,7 @@ async def reconcile(node: Node, key: Key) -> float | None:
 
 def _is_to_go(node: Node, volume: VolumeView) -> bool:
     meta = volume.meta
-    if not meta.deleting or names.FINALIZER_VOLUME not in meta.finalizers or not node.orders.primed:
+    if not meta.deleting or names.FINALIZER_VOLUME not in meta.finalizers:
         return False
     return volume.status.node_name == node.identity.name and not node.orders.users(meta.key)
 
@@ -99,14 +100,14 @@ async def _unit(node: Node, disk: DomainDisk) -> VolumeFile:
     return file
 
 
-async def ensure(node: Node, order: DomainView, disk: DomainDisk) -> VolumeFile:
-    """Have a disk's file as the Domain asks for it, for a guest that is off."""
+async def ensure(node: Node, order: DomainView, disk: DomainDisk, *, current: bool) -> VolumeFile:
+    """Have a disk's file as the Domain asks for it, for a guest that is off; `current`: by the API server's order."""
     if pools.is_lent(node, disk.pool):
         return await _unit(node, disk)
     file = await node.host.volume(disk.pool, disk.volume_uid)
     image = disk.image
     size = node.images.virtual_size(image.source, image=image.image) if image else None
-    step = plan(disk, file, had_data=_had_data(node, order, disk), image_bytes=size)
+    step = plan(disk, file, had_data=_had_data(node, order, disk, current=current), image_bytes=size)
     if isinstance(step, (Create, Copy, Grow)):
         _check_fits(node, disk, step.size_bytes)
     if isinstance(step, Grow):
@@ -170,12 +171,12 @@ def _check_fits(node: Node, disk: DomainDisk, size_bytes: int) -> None:
         )
 
 
-def _had_data(node: Node, order: DomainView, disk: DomainDisk) -> bool:
-    """Whether the disk's data was ever seen here; without the API that cannot be ruled out."""
+def _had_data(node: Node, order: DomainView, disk: DomainDisk, *, current: bool) -> bool:
+    """Whether the disk's data was ever seen here; by the last view's order that cannot be ruled out."""
     told = {fact.name: fact for fact in order.status.volumes or ()}.get(disk.volume)
     if disk.hardware.ephemeral == "Enabled":
         return False
-    if disk.data == "Seen" or not node.orders.primed or (told is not None and told.capacity_bytes is not None):
+    if disk.data == "Seen" or not current or (told is not None and told.capacity_bytes is not None):
         return True
     return must_exist(node.orders.volume(Key(order.meta.key.namespace, disk.volume)), disk.volume_uid)
 

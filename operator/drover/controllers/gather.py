@@ -157,7 +157,7 @@ def _catalog(heritage: Heritage, owned: Iterable[VolumeView], world: World) -> C
 def _secrets(machine: MachineView, world: World) -> dict[str, str]:
     """Find out which version each Secret has that a machine's seed names, as far as it was looked at."""
     keys = {each.name: Key(machine.meta.key.namespace, each.name) for each in named(machine.spec.cloud_init)}
-    return {name: world.secrets[key] for name, key in keys.items() if key in world.secrets}
+    return {name: world.secrets[key].version for name, key in keys.items() if key in world.secrets}
 
 
 def _rooms(

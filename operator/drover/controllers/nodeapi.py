@@ -160,8 +160,13 @@ def _answer(namespace: str, wanted: Sequence[SecretKey], found: dict[str, Body |
             what = f"there is no Secret {each.name}" if body is None else f"Secret {each.name} has no key {each.key}"
             return _refusal(404, "SecretNotFound", f"{what} in namespace {namespace}")
         secrets[f"{each.name}/{each.key}"] = value
-        versions[each.name] = body["metadata"]["resourceVersion"] if body else ""
+        versions[each.name] = version_of(body)
     return _told(secrets, versions=versions)
+
+
+def version_of(secret: Body | None) -> str:
+    """Name what a Secret holds, empty for one that is gone."""
+    return nodeapi.version(secret["metadata"]["uid"], secret.get("data") or {}) if secret else ""
 
 
 def _told(secrets: Mapping[str, str], **more: Mapping[str, str]) -> web.Response:

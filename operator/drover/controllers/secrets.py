@@ -1,6 +1,7 @@
-"""Which version each Secret has that a guest's seed was made of: looked up by metadata alone, now and then.
+"""Which version each Secret has that a guest's seed was made of: looked up now and then.
 
-Secrets are neither listed nor watched. That one was written to since a guest was told is found within `EVERY_SECONDS`,
+Secrets are neither listed nor watched, and read only when their metadata say that they were written to; nothing of what
+they hold is kept. That one was written to since a guest was told is found within `EVERY_SECONDS`,
 or as soon as `PAUSE_SECONDS` allow where very many are in use.
 """
 
@@ -9,7 +10,8 @@ from collections.abc import Callable, Iterable
 from functools import partial
 
 from drover.api.kinds import SECRET
-from drover.controllers.world import World
+from drover.controllers.nodeapi import version_of
+from drover.controllers.world import SecretSeen, World
 from drover.planning import seed
 from drover.planning.view import view
 from drover.runtime.patience import patiently
@@ -35,12 +37,20 @@ async def look(world: World, wake: Wake, *, pause: float = PAUSE_SECONDS) -> Non
     for key in world.secrets.keys() - used.keys():
         del world.secrets[key]
     for key, machines in used.items():
-        found = await world.cluster.get(SECRET, key, metadata_only=True)
-        version = read_meta(found).resource_version if found else ""
-        if world.secrets.get(key) != version:
-            world.secrets[key] = version
+        if await _has_changed(world, key):
             wake(machines)
         await asyncio.sleep(pause)
+
+
+async def _has_changed(world: World, key: Key) -> bool:
+    """Whether a Secret holds something else than when it was looked at last."""
+    before = world.secrets.get(key)
+    found = await world.cluster.get(SECRET, key, metadata_only=True)
+    written = read_meta(found).resource_version if found else ""
+    if before is not None and before.written == written:
+        return False
+    world.secrets[key] = SecretSeen(written, version_of(await world.cluster.get(SECRET, key) if found else None))
+    return before is None or before.version != world.secrets[key].version
 
 
 def _used(world: World) -> dict[Key, list[Key]]:

@@ -19,6 +19,16 @@ from drover.state.resource import Key
 
 
 @dataclass(frozen=True, slots=True)
+class SecretSeen:
+    """A Secret when it was looked at last."""
+
+    written: str
+    """Its resource version, empty when it was gone."""
+    version: str
+    """Name of what it held."""
+
+
+@dataclass(frozen=True, slots=True)
 class World:
     """One per process."""
 
@@ -41,8 +51,8 @@ class World:
     """Statuses of machines that were told last: hearing them again is no news."""
     ordered: set[str] = field(default_factory=set)
     """Uids of machines whose deletion is known to be somebody's order."""
-    secrets: dict[Key, str] = field(default_factory=dict)
-    """Version of each Secret that a guest in flight was told, empty for one that is gone."""
+    secrets: dict[Key, SecretSeen] = field(default_factory=dict)
+    """Each Secret that a guest in flight was told."""
     phases: dict[Key, str] = field(default_factory=dict)
     """Phase of each machine, for the metrics."""
 

@@ -1,5 +1,8 @@
 """Who may have what through the controller's node API."""
 
+import hashlib
+import hmac
+import json
 from collections.abc import Container, Iterator, Mapping
 from typing import Any
 
@@ -22,6 +25,7 @@ IMAGE_ROUTE = "/v1/images/{namespace}/{domain}/{owner}/{image}/{secret}"
 """The Secret that it takes to fetch an image for a Domain; `owner` is the image's namespace."""
 KEY_ROUTE = "/v1/keys/{namespace}/{domain}/{volume}"
 """The passphrase of an encrypted volume of a Domain."""
+VERSION_LENGTH = 12
 NODE_CLAIM = "authentication.kubernetes.io/node-name"
 
 
@@ -66,6 +70,15 @@ def passphrase(domain: DomainView, machine: MachineView, held: VolumeView | None
     named = any(disk.volume == held.meta.key.name and disk.volume_uid == held.meta.uid for disk in domain.spec.disks)
     hers = volume.claimants(held.meta)[:1] == (machine.meta.uid,) and volume.wants(machine, held.meta.key.name)
     return held.spec.encryption.key_secret_ref if named and hers else None
+
+
+def version(uid: str, data: Mapping[str, str]) -> str:
+    """Name what a Secret holds: another name for other data, the same one whatever else is written to the Secret.
+
+    It stands in statuses. The uid is the key of the digest, so that only who may read the Secret can try out guesses.
+    """
+    text = json.dumps(sorted(data.items()))
+    return hmac.new(uid.encode(), text.encode(), hashlib.sha256).hexdigest()[:VERSION_LENGTH]
 
 
 def may_fetch(domain: DomainView, image: ImageView | None, secret: str, catalog: Catalog) -> bool:

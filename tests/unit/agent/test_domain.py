@@ -335,6 +335,21 @@ async def test_what_is_begun_on_the_last_view_tells_nothing_though_the_api_is_re
     assert late.told.status.conditions == conditions
 
 
+async def test_data_that_is_gone_is_not_made_anew_on_the_last_view_though_the_api_is_read_meanwhile(
+    world: World,
+) -> None:
+    await running(world)
+    world.host.files.clear()
+    world.host.befall(UUID, "Off", "Crashed")
+    late = world.reborn(primed=False)
+
+    late.host.meanwhile = late.read_the_api
+    with pytest.raises(NotReady, match="it is not made anew"):
+        await late.reconcile()
+
+    assert late.host.files == {}
+
+
 async def test_a_domain_that_vanishes_stops_nothing(world: World) -> None:
     await running(world)
     world.etcd.drop(DOMAIN, KEY)

@@ -98,7 +98,7 @@ async def test_an_agent_gets_what_its_machine_names() -> None:
         handed = await told.asks().read(told.order)
         assert handed.secrets == {BOOT: WORDS}
         secret = told.cosmos.etcd.objects[kinds.SECRET, Key("shop", "boot")]
-        assert handed.versions == {"boot": secret["metadata"]["resourceVersion"]}
+        assert handed.versions == {"boot": nodeapi.version_of(secret)}
 
 
 @pytest.mark.parametrize(

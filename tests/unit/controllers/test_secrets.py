@@ -10,6 +10,7 @@ from tests.unit.controllers.cosmos import WEB, Cosmos
 
 from drover.api import kinds
 from drover.controllers import secrets
+from drover.controllers.nodeapi import version_of
 from drover.state.resource import Key
 
 BOOT = Key("shop", "boot")
@@ -27,7 +28,7 @@ async def begin() -> Cosmos:
     await cosmos.client.create(kinds.SECRET, {"metadata": {"name": "boot", "namespace": "shop"}, "data": {}})
     await cosmos.create(interfaces=[], cloudInit={"userDataSecretRef": {"name": "boot", "key": "user"}})
     await cosmos.settle()
-    told = cosmos.etcd.objects[kinds.SECRET, BOOT]["metadata"]["resourceVersion"]
+    told = version_of(cosmos.etcd.objects[kinds.SECRET, BOOT])
     ((key, body),) = cosmos.etcd.every(kinds.DOMAIN)
     live = {**body["status"]["live"], "secrets": [f"boot {told}"]}
     cosmos.etcd.put(kinds.DOMAIN, key, {**body, "status": {**body["status"], "live": live}})
@@ -74,6 +75,20 @@ def test_a_secret_that_was_written_to_waits_for_a_restart() -> None:
         await rest(cosmos)
         assert synced(cosmos)[0] == "RestartRequired"
         assert "eA==" not in synced(cosmos)[1]
+
+    run(story())
+
+
+def test_a_label_of_a_secret_is_nothing_that_a_guest_was_told() -> None:
+    async def story() -> None:
+        cosmos = await begin()
+        await look(cosmos)
+        secret = cosmos.etcd.objects[kinds.SECRET, BOOT]
+        labels = {"metadata": {**secret["metadata"], "labels": {"tier": "db"}}}
+        cosmos.etcd.put(kinds.SECRET, BOOT, {**secret, **labels})
+        assert await look(cosmos) == []
+        await rest(cosmos)
+        assert synced(cosmos)[0] == "Synced"
 
     run(story())
 

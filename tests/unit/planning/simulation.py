@@ -1,5 +1,7 @@
 """A node in a few lines: libvirt with one guest, an agent that may die after any step, and a witness of every boot."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any
@@ -17,6 +19,8 @@ from drover.planning.restart import by_itself, restarts
 from drover.planning.times import parse
 from drover.planning.view import DomainView, View
 from drover.state.guest import Guest, Record
+
+IMMORTAL = 10**6
 
 
 class Died(Exception):
@@ -43,7 +47,7 @@ class Node:
     rests: bool = False
     """The witness's own view: it stopped by itself, and nobody asked for it since."""
     memory: dict[str, Any] = field(default_factory=dict)
-    lives: int = 10**6
+    lives: int = IMMORTAL
     """Steps until the agent is killed."""
 
     @property
@@ -78,6 +82,15 @@ class Node:
         base, first = self.memory.setdefault(since, (wall, self.clock))
         return float(base + self.clock - first)
 
+    @contextmanager
+    def mortal(self, lives: int) -> Iterator[None]:
+        """Have the agent die after some steps, and not later than this, whatever else goes wrong meanwhile."""
+        self.lives = lives
+        try:
+            yield
+        finally:
+            self.lives = IMMORTAL
+
     def run_agent(self, rounds: int = 30) -> Decision:
         """Reconcile until nothing is left to do; `Died` when the agent's lives run out."""
         self.rests = self.rests and self.spec.power_state in {"Running", "Paused"}
@@ -93,7 +106,7 @@ class Node:
 
     def spend(self) -> None:
         if self.lives == 0:
-            self.memory, self.lives = {}, 10**6
+            self.memory = {}
             raise Died
         self.lives -= 1
 

@@ -5,6 +5,7 @@ from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
+import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
@@ -25,10 +26,8 @@ class Life(RuleBasedStateMachine):
 
     @rule(lives=st.integers(0, 12))
     def agent_works_and_may_die(self, lives: int) -> None:
-        self.node.lives = lives
-        with suppress(Died):
+        with suppress(Died), self.node.mortal(lives):
             self.node.run_agent()
-        self.node.lives = 10**6
 
     @rule()
     def agent_works(self) -> None:
@@ -122,6 +121,13 @@ class Life(RuleBasedStateMachine):
         if state in {"Running", "Paused"}:
             handled = (node.status.handled_restart, node.status.handled_start)
             assert handled == (node.spec.restarted_at, node.spec.started_at)
+
+
+def test_what_goes_wrong_while_the_agent_may_die_is_not_taken_for_its_death_at_the_end() -> None:
+    life = Life()
+    with pytest.raises(KeyboardInterrupt), life.node.mortal(0):
+        raise KeyboardInterrupt
+    life.teardown()
 
 
 TestLife = Life.TestCase

@@ -146,3 +146,10 @@ def test_an_isos_secret_is_for_machines_with_it_in_a_drive() -> None:
 
     found = [nodeapi.may_fetch(make_domain(media=each), image, "keys", catalog) for each in ([medium], [])]
     assert found == [True, False]
+
+
+def test_the_version_of_a_secret_is_that_of_its_data_alone() -> None:
+    told = nodeapi.version("u", {"a": "MQ==", "b": "Mg=="})
+
+    assert told == nodeapi.version("u", {"b": "Mg==", "a": "MQ=="})
+    assert len({told, nodeapi.version("u", {"a": "MQ=="}), nodeapi.version("v", {"a": "MQ==", "b": "Mg=="})}) == 3
