@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import pytest
 from tests.system.services.target import PORT, target
 from tests.system.test_volumes import ON, example, holder, reason, said, say
 from tests.system.world import Object, Tenant, World, eventually
@@ -19,6 +20,7 @@ def lent(world: World, tenant: Tenant) -> tuple[Object, Object, Object]:
     return pool, volume, machine
 
 
+@pytest.mark.long
 def test_a_lun_moves_with_its_machine_and_is_wiped_when_it_is_let_go(
     tenant: Tenant, world: World, tmp_path: Path
 ) -> None:

@@ -103,8 +103,11 @@ def test_what_is_no_file_rests_on_nothing(tmp_path: Path, make: Any) -> None:
 class Storage:
     """A pool of libvirt's."""
 
-    def __init__(self, *paths: Path, name: str = "drover-default", active: bool = True) -> None:
-        self.paths, self.kept, self.active = paths, name, active
+    def __init__(self, *paths: Path, name: str = "drover-default", active: bool = True, kind: str = "dir") -> None:
+        self.paths, self.kept, self.active, self.kind = paths, name, active, kind
+
+    def XMLDesc(self) -> str:  # noqa: N802
+        return f"<pool type='{self.kind}'/>"
 
     def name(self) -> str:
         return self.kept
@@ -160,7 +163,8 @@ class Connection:
 
 def test_guests_and_volumes_are_asked_what_they_rest_on(tmp_path: Path) -> None:
     foreign = Storage(active=False, name="somebodys")
-    connection: Any = Connection(Storage(make_overlay(tmp_path, NAME)), foreign)
+    devices = Storage(active=False, kind="logical")
+    connection: Any = Connection(Storage(make_overlay(tmp_path, NAME)), foreign, devices)
 
     assert imageuse.named(connection) == {DIGEST, "e" * 64, "f" * 64}
 

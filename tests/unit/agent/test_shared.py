@@ -12,7 +12,7 @@ from drover.agent.hypervisor import Hypervisors, News
 from drover.agent.queues import make_queues
 from drover.api.kinds import CRD, DOMAIN, HYPERVISOR, NETWORK, POOL, VOLUME
 from drover.errors import NotReady
-from drover.state.host import VolumeFile
+from drover.state.host import Export, VolumeFile
 from drover.state.objects import read_hypervisor
 from drover.state.resource import Key
 
@@ -101,7 +101,7 @@ async def test_what_a_server_lends_is_mounted_in_a_folder_of_the_agents_own(worl
 
     await pool.reconcile(world.node, files)
 
-    assert "ensure_pool of s:/export" in world.host.calls
+    assert f"ensure_pool of {Export('s', '/export')}" in world.host.calls
     assert world.host.pools["files"].path == str(world.folder / "mounts" / "files")
     assert pool.is_shared(world.node, "files")
 
