@@ -93,6 +93,7 @@ def ejected(machine: Machine) -> bool:
     )
 
 
+@pytest.mark.long
 def test_an_ephemeral_disk_is_new_at_every_start(tenant: Tenant) -> None:
     machine = example(tenant, "disk-options.yaml", "disks")
     assert ask(machine, "write", disk="vdc", text="gone") == "written"
@@ -124,6 +125,7 @@ def total(machine: Machine) -> int:
     return next((int(words[1]) >> 10 for words in lines if words[0] == "MemTotal:"), 0)
 
 
+@pytest.mark.long
 def test_a_restart_with_more_memory_books_it_first(tenant: Tenant) -> None:
     machine = tenant.start()
     machine.patch(memory={"size": "160Mi"})
@@ -156,7 +158,7 @@ def test_uefi_and_a_tpm_are_there_and_go_with_the_machine(tenant: Tenant, world:
 @pytest.mark.parametrize(
     ("spec", "words"),
     [
-        pytest.param({"machineType": "pc-q35-99.0"}, "pc-q35-99.0", id="board"),
+        pytest.param({"machineType": "pc-q35-99.0"}, "pc-q35-99.0", id="board", marks=pytest.mark.long),
         pytest.param({"cpu": {"model": "NoSuchProcessor"}}, "NoSuchProcessor", id="processor"),
     ],
 )
@@ -194,6 +196,7 @@ def test_a_guest_that_does_not_feed_its_watchdog_is_powered_off_and_started_agai
     assert machine.status["lastStop"]["reason"] == "Watchdog"
 
 
+@pytest.mark.long
 def test_a_screen_is_on_a_socket_of_its_node(tenant: Tenant, world: World) -> None:
     machine = example(tenant, "graphics.yaml", "screen")
     assert VGA in ask(machine, "pci")
@@ -222,6 +225,7 @@ def test_huge_pages_are_booked_with_the_scheduler(tenant: Tenant) -> None:
     eventually("a place", lambda: machine.condition("Scheduled").get("status") == "True", 30)
 
 
+@pytest.mark.long
 def test_interfaces_are_of_every_model_and_their_cables_are_plugged_in_live(tenant: Tenant) -> None:
     machine = example(tenant, "interfaces.yaml", "cards")
     assert {E1000E, RTL8139} <= set(ask(machine, "pci").split())
@@ -234,6 +238,7 @@ def test_interfaces_are_of_every_model_and_their_cables_are_plugged_in_live(tena
     assert machine.boots() == 1
 
 
+@pytest.mark.long
 def test_interfaces_come_and_go_while_the_guest_runs(tenant: Tenant) -> None:
     machine = tenant.start()
     first: dict[str, Any] = {"name": "default"}
