@@ -56,6 +56,7 @@ def _says(world: World) -> tuple[str, str]:
     return " ".join({each["state"] for each in status.get("devices", [])}), " ".join(reasons)
 
 
+@pytest.mark.long
 def test_without_an_iommu_no_device_is_given_away_and_everybody_is_told(offering: World, tenant: Tenant) -> None:
     eventually("the node to tell", lambda: _says(offering) == TOLD)
     tenant.apply(make_kernel_image())
