@@ -6,7 +6,7 @@ from itertools import chain
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as some
 
 from drover.api.hostdevice import Device
@@ -187,6 +187,10 @@ def test_a_message_names_not_too_many() -> None:
     assert (message.count("is in use"), message.endswith("…")) == (hostdevice.NAMED, True)
 
 
+# The machine may be busy with other tests: how long a draw takes says nothing.
+patient = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
+
+
 @some.composite
 def nodes(draw: some.DrawFn) -> tuple[list[PciDevice], list[Claim]]:
     """A node with groups of all sorts, some of them in use."""
@@ -211,6 +215,7 @@ def nodes(draw: some.DrawFn) -> tuple[list[PciDevice], list[Claim]]:
     return devices, claims
 
 
+@patient
 @given(nodes(), some.lists(some.sampled_from([CARDS, NETS]), max_size=4))
 def test_what_is_given_is_whole_offered_and_nobody_elses(
     node: tuple[list[PciDevice], list[Claim]], resources: list[str]
@@ -236,6 +241,7 @@ def _are_whole(devices: list[PciDevice], given_away: set[str]) -> None:
     assert {each.model for each in rest} <= {CARD, SOUND, OTHER}
 
 
+@patient
 @given(nodes())
 def test_what_is_counted_can_be_given(node: tuple[list[PciDevice], list[Claim]]) -> None:
     devices, claims = node
