@@ -29,7 +29,7 @@ FENCES = ["annotation", "taint", "removal"]
 @asynccontextmanager
 async def nodes(world: World) -> AsyncIterator[Stage]:
     """Set a stage whose nodes are as before when it is struck."""
-    async with staged(world, beat=0.5) as stage:
+    async with staged(world, lasting=True, beat=0.5) as stage:
         for name in HOSTS:
             await stage.kubectl("label", "node", name, "drover.dev/pair=yes", "--overwrite")
         try:

@@ -17,7 +17,7 @@ SECRETIVE: dict[str, Any] = {"hostname": "told", "userDataSecretRef": {"name": "
 PLACEHOLDER = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA you@example"
 STATIC = "  interfaces:\n    - name: lan\n      addressMode: Static\n"
 """To be added to the last machine of an example."""
-SLOW = 600.0
+SLOW = 900.0
 """Seconds a whole distribution may take to boot on a machine that is busy with others."""
 
 
@@ -109,7 +109,7 @@ def make_key(folder: Path) -> tuple[Path, str]:
 
 
 @pytest.mark.long
-@pytest.mark.timeout(1500)
+@pytest.mark.timeout(2700)
 def test_a_cloud_image_gets_user_key_command_name_static_address_and_all_of_its_disk(
     tenant: Tenant, with_debian: World, tmp_path: Path
 ) -> None:
@@ -130,7 +130,7 @@ def test_a_cloud_image_gets_user_key_command_name_static_address_and_all_of_its_
 
 
 @pytest.mark.long
-@pytest.mark.timeout(1500)
+@pytest.mark.timeout(2700)
 def test_a_plugins_workload_is_a_service_on_a_cloud_image_at_every_boot(tenant: Tenant, with_debian: World) -> None:
     images = [
         part for part in (EXAMPLES / "cloud-init.yaml").read_text().split("---\n") if "VirtualMachineImage" in part
