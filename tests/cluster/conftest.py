@@ -25,10 +25,7 @@ def cluster_sandbox() -> Iterator[World]:
     world.sandbox("up", "--kubelet", "Kwok", "--no-drover", "--nodes", "0")
     world.kubectl("apply", "--server-side", "--force-conflicts", *_files("crds", "manifests/rbac.yaml"))
     world.kubectl("wait", "--for=condition=Established", "crd", "--all", "--timeout=60s")
-    # As the chart does for hostDevices.
-    offered = [{"op": "replace", "path": "/spec/variables/0/expression", "value": f"['{OFFERED}']"}]
-    policy = ("validatingadmissionpolicy", "drover-controller-node-status")
-    world.kubectl("patch", *policy, "--type=json", "-p", json.dumps(offered))
+    offer(world)
     _wait_for_policies(world)
     yield world
     if "DROVER_TEST_KEEP" not in os.environ:
@@ -40,6 +37,13 @@ def alone() -> Iterator[None]:
     """No module of tests has a controller of another one behind its back."""
     yield
     controllers.dismiss()
+
+
+def offer(world: World) -> None:
+    """Let the controller count the devices of the tests, as the chart does for hostDevices."""
+    offered = [{"op": "replace", "path": "/spec/variables/0/expression", "value": f"['{OFFERED}']"}]
+    policy = ("validatingadmissionpolicy", "drover-controller-node-status")
+    world.kubectl("patch", *policy, "--type=json", "-p", json.dumps(offered))
 
 
 def _files(*paths: str) -> list[str]:

@@ -4,7 +4,7 @@ import json
 from typing import Any
 
 import pytest
-from tests.cluster.conftest import OFFERED
+from tests.cluster.conftest import OFFERED, offer
 from tests.cluster.stage import NODES, Stage, staged
 from tests.support import accounts
 from tests.system.world import World
@@ -15,6 +15,12 @@ from drover.state.resource import Key
 
 CARD = {"devices": [{"name": "card", "resource": OFFERED}]}
 LAST = NODES[-1]
+
+
+@pytest.fixture(scope="module", autouse=True)
+def offered(cluster_sandbox: World) -> None:
+    """Have them counted, though others have applied the policies anew."""
+    offer(cluster_sandbox)
 
 
 async def _offer(stage: Stage, *addresses: str) -> None:
