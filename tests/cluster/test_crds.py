@@ -201,8 +201,13 @@ REFUSED = [
     ),
     pytest.param(
         volume(source={"type": "Volume", "volume": "a"}, **LOCKED),
-        "spec.encryption|encrypted volumes are not copied",
+        "spec.encryption|encryption goes with source type Blank or Image",
         id="encrypted-copy",
+    ),
+    pytest.param(
+        body("StorageVolume", "lun", {"source": {"type": "Existing"}, **LOCKED}),
+        "spec.encryption|encryption goes with source type Blank or Image",
+        id="encrypted-lun",
     ),
     pytest.param(
         vm(disks=[{"name": "a", "volume": "old"}, {"name": "b", "volume": "old"}]),

@@ -79,8 +79,8 @@ class StorageVolumeSpec(Model):
         json_schema_extra=rules(
             *unchanged("pool", "source", "encryption"),
             rule(
-                "!has(self.encryption) || !has(self.source) || self.source.type != 'Volume'",
-                "encryption is not allowed with source type Volume: a copy is what its source is, and encrypted volumes are not copied",
+                "!has(self.encryption) || !has(self.source) || self.source.type in ['Blank', 'Image']",
+                "encryption goes with source type Blank or Image: what is there already is not encrypted anew",
                 path=".encryption",
             ),
             rule(
