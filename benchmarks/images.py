@@ -47,7 +47,7 @@ async def _fetches(report: Report, folder: Path) -> None:
                 ours.append(await _fetch(Path(cache)))
     report.add(Figure("100 MiB raw image fetched, verified, converted", median(ours), "s", samples=ROUNDS))
     ratio, hand = median(ours) / median(by_hand), median(by_hand)
-    note = f"curl | tee | sha256sum, then qemu-img convert: {hand:.2f} s"
+    note = f"curl into tee into sha256sum, then qemu-img convert: {hand:.2f} s"
     report.add(Figure("... over the same by hand", ratio, "x", "<= 1.3", samples=ROUNDS, note=note))
 
 
