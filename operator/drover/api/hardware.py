@@ -111,11 +111,11 @@ class Firmware(Model):
     """What starts the boot loader."""
 
     type: FirmwareType | None = None
-    """BIOS (default on amd64) or UEFI (default, and the only one, on arm64). A change applies at the next start."""
+    """BIOS (default on amd64) or UEFI (default, and the only one, on arm64), whose variables begin anew on another node. A change applies at the next start."""
     secure_boot: Switch | None = None
     """Enabled lets only signed boot loaders start; needs type UEFI; default Disabled. A change applies at the next start."""
     tpm: Switch | None = None
-    """Enabled gives the machine a TPM 2.0 whose content stays on its node until the machine is deleted or moves to another; needs type UEFI; default Disabled. A change applies at the next start."""
+    """Enabled gives the machine a TPM 2.0, needs type UEFI; default Disabled. From its first start on the machine stays on its node, as with a disk there, until it is deleted; Disabled lets go of node and content at the next start."""
 
 
 _MORE_BYTES = f"{_number('self.burstBytesPerSecond')}.compareTo({_number('self.bytesPerSecond')}) > 0"

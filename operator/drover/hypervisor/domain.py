@@ -19,6 +19,7 @@ from drover.translation import record as records
 from drover.translation.domain.boot import firmware, has_variables
 from drover.translation.domain.document import document
 from drover.translation.domain.interfaces import relinked
+from drover.translation.domain.tpm import has_tpm
 
 LOG = logging.getLogger(__name__)
 AGENT_SECONDS = 2
@@ -96,15 +97,23 @@ def define(connection: libvirt.virConnect, blueprint: Blueprint) -> None:
         raise NotReady(f"another guest of the node is called {name}: {other.UUIDString()}", reason="NameTaken")
     text, known = document(blueprint), ours(connection, uuid)
     if known is not None and known.isPersistent() and not (known.isActive() or known.hasManagedSaveImage()):
-        _drop_variables(known, text)
+        _drop_kept(known, text)
     connection.defineXML(text)
 
 
-def _drop_variables(domain: libvirt.virDomain, wanted: str) -> None:
-    """Leave no variables to another firmware: those made without keys would have secure boot let everything start."""
+def _drop_kept(domain: libvirt.virDomain, wanted: str) -> None:
+    """Leave no variables to another firmware, and no content of a TPM that is taken away.
+
+    Variables made without keys would have secure boot let everything start. A TPM that is not in the definition any
+    more is one whose content libvirt never deletes.
+    """
     present = domain.XMLDesc(libvirt.VIR_DOMAIN_XML_INACTIVE)
-    if has_variables(present) and firmware(present) != firmware(wanted):
-        domain.undefineFlags(libvirt.VIR_DOMAIN_UNDEFINE_NVRAM | libvirt.VIR_DOMAIN_UNDEFINE_KEEP_TPM)
+    other = has_variables(present) and firmware(present) != firmware(wanted)
+    taken = has_tpm(present) and not has_tpm(wanted)
+    if other or taken:
+        variables = libvirt.VIR_DOMAIN_UNDEFINE_NVRAM if other else libvirt.VIR_DOMAIN_UNDEFINE_KEEP_NVRAM
+        content = libvirt.VIR_DOMAIN_UNDEFINE_TPM if taken else libvirt.VIR_DOMAIN_UNDEFINE_KEEP_TPM
+        domain.undefineFlags(variables | content)
 
 
 def start(connection: libvirt.virConnect, uuid: str, *, paused: bool) -> None:
@@ -235,12 +244,13 @@ def discard_save(connection: libvirt.virConnect, uuid: str) -> None:
 
 
 def undefine(connection: libvirt.virConnect, uuid: str) -> None:
-    """Forget the guest, saved memory and all."""
+    """Forget the guest, saved memory, content of its TPM and all."""
     domain = ours(connection, uuid)
     if domain is None or not domain.isPersistent():
         return
-    kept = libvirt.VIR_DOMAIN_UNDEFINE_NVRAM if has_variables(domain.XMLDesc()) else 0
-    found(domain.undefineFlags, libvirt.VIR_DOMAIN_UNDEFINE_MANAGED_SAVE | kept)
+    variables = libvirt.VIR_DOMAIN_UNDEFINE_NVRAM if has_variables(domain.XMLDesc()) else 0
+    kept = libvirt.VIR_DOMAIN_UNDEFINE_MANAGED_SAVE | libvirt.VIR_DOMAIN_UNDEFINE_TPM
+    found(domain.undefineFlags, kept | variables)
 
 
 def write_record(connection: libvirt.virConnect, uuid: str, record: Record) -> None:

@@ -105,7 +105,7 @@ class Situation:
     anchor: Pod | None
     """Its best anchor."""
     pins: tuple[str, ...]
-    """Nodes that it cannot leave: those with data of its volumes, and the one with its memory."""
+    """Nodes that it cannot leave: those with data of its volumes, and the one with its memory or its TPM's content."""
     wants: bool
     """Whether it should have a place on a node."""
     adoption: Adoption = NOTHING
@@ -175,7 +175,8 @@ def assess(found: Found) -> Situation:
     provided = provision(meta.uid, effective, catalog, found.domains)
     allotted = allot(meta.uid, effective, found.addresses, _present(machine, domain))
     adoption = NOTHING if found.domains else adopt(machine, found.left, effective, found)
-    pins = (adoption.left.node,) if adoption.left else _pins(found, domain, provided)
+    kept = domain is not None and power.has_tpm(domain) and effective.machine.tpm == "Enabled"
+    pins = (adoption.left.node,) if adoption.left else _pins(found, domain, provided, tpm=kept)
     anchors = anchor.usable(_places(found, domain, pins), domain.spec.node_name if domain else "")
     wants = power.wants_place(machine, domain, went_down=_went_down(found, effective, domain))
     return Situation(
@@ -215,9 +216,10 @@ def _places(found: Found, domain: DomainView | None, pins: Sequence[str]) -> lis
     return [pod for pod in owned if pod.node in tied or pod.node not in found.lost]
 
 
-def _pins(found: Found, domain: DomainView | None, provided: Provision) -> tuple[str, ...]:
+def _pins(found: Found, domain: DomainView | None, provided: Provision, *, tpm: bool) -> tuple[str, ...]:
     kept = {each.spec.node_name for each in found.domains if found.is_off(each) and _keeps(found, each)}
-    if domain and not domain.meta.deleting and not found.is_off(domain) and power.has_memory(domain):
+    memory = domain is not None and not found.is_off(domain) and power.has_memory(domain)
+    if domain and not domain.meta.deleting and (tpm or memory):
         kept.add(domain.spec.node_name)
     return tuple(sorted(kept | set(provided.pins)))
 

@@ -56,6 +56,12 @@ def saves_memory(domain: DomainView) -> bool:
     return saved or domain.spec.power_state == "Hibernated"
 
 
+def has_tpm(domain: DomainView) -> bool:
+    """Tell whether the node keeps the content of a TPM: it does from the first start on, and nobody else has it."""
+    started = domain.status.machine_type is not None or was_on(domain)
+    return started and domain.spec.machine.tpm == "Enabled"
+
+
 def was_on(domain: DomainView) -> bool:
     """Tell whether the guest was in flight when its agent was last heard."""
     return domain.status.live is not None or domain.status.state in {"Running", "Paused", "Starting", "Stopping"}

@@ -158,7 +158,8 @@ def _left_behind(situation: Situation, domain: DomainView) -> bool:
     """Tell whether the machine is about to start on another node than the one that has its Domain."""
     pod = situation.anchor
     elsewhere = pod is not None and bool(pod.node) and pod.node != domain.spec.node_name
-    movable = not power.has_memory(domain) and not situation.provision.pins
+    bound = bool(situation.provision.pins) or domain.spec.node_name in situation.pins
+    movable = not power.has_memory(domain) and not bound
     return situation.wants and elsewhere and movable and not domain.meta.deleting and not situation.silent
 
 

@@ -1,4 +1,4 @@
-"""Defining a guest: what its firmware remembers goes with that firmware, and never to another."""
+"""Defining a guest: what its firmware remembers goes with that firmware, what its TPM does with the TPM."""
 
 from dataclasses import dataclass, field
 from typing import Any
@@ -14,7 +14,10 @@ from drover.translation.domain.document import document
 
 PLAIN = {"firmware": "UEFI"}
 SECURE = PLAIN | {"secure_boot": "Enabled"}
+SEALED = PLAIN | {"tpm": "Enabled"}
 KEPT = libvirt.VIR_DOMAIN_UNDEFINE_KEEP_TPM | libvirt.VIR_DOMAIN_UNDEFINE_NVRAM
+WIPED = libvirt.VIR_DOMAIN_UNDEFINE_TPM | libvirt.VIR_DOMAIN_UNDEFINE_KEEP_NVRAM
+BOTH = libvirt.VIR_DOMAIN_UNDEFINE_TPM | libvirt.VIR_DOMAIN_UNDEFINE_NVRAM
 
 
 @dataclass
@@ -70,11 +73,16 @@ class FakeConnection:
         pytest.param(PLAIN, {}, {}, [KEPT], id="a BIOS has none"),
         pytest.param(SECURE, SECURE | {"cores": 2}, {}, [], id="the same firmware"),
         pytest.param({}, SECURE, {}, [], id="there are none yet"),
+        pytest.param(SEALED, PLAIN, {}, [WIPED], id="the TPM is taken away"),
+        pytest.param(SEALED, {}, {}, [BOTH], id="TPM and firmware"),
+        pytest.param(SEALED, SECURE | {"tpm": "Enabled"}, {}, [KEPT], id="the TPM stays"),
+        pytest.param(SEALED, SEALED | {"cores": 2}, {}, [], id="the same TPM"),
+        pytest.param(PLAIN, SEALED, {}, [], id="it had no TPM"),
         pytest.param(PLAIN, SECURE, {"active": True}, [], id="it runs"),
         pytest.param(PLAIN, SECURE, {"saved": True}, [], id="its memory is saved"),
     ],
 )
-def test_variables_go_with_the_firmware_that_made_them(
+def test_variables_go_with_the_firmware_that_made_them_and_content_with_its_tpm(
     before: dict[str, Any], after: dict[str, Any], state: dict[str, Any], dropped: list[int]
 ) -> None:
     connection: Any = FakeConnection(FakeDomain(document(make_blueprint(**before)), **state))
@@ -83,3 +91,13 @@ def test_variables_go_with_the_firmware_that_made_them(
 
     assert connection.known.undefined == dropped
     assert len(connection.defined) == 1
+
+
+@pytest.mark.parametrize(("spec", "variables"), [(SEALED, libvirt.VIR_DOMAIN_UNDEFINE_NVRAM), ({}, 0)])
+def test_a_guest_that_is_forgotten_leaves_nothing(spec: dict[str, Any], variables: int) -> None:
+    connection: Any = FakeConnection(FakeDomain(document(make_blueprint(**spec))))
+
+    guests.undefine(connection, UUID)
+
+    kept = libvirt.VIR_DOMAIN_UNDEFINE_MANAGED_SAVE | libvirt.VIR_DOMAIN_UNDEFINE_TPM
+    assert connection.known.undefined == [kept | variables]

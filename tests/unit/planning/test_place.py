@@ -21,6 +21,7 @@ from tests.support.machines import (
 
 from drover.planning import action, names
 from drover.planning.action import Action
+from drover.planning.anchor import HOSTNAME
 from drover.planning.found import Found
 from drover.planning.node import Lost
 from drover.planning.virtualmachine import decide
@@ -163,6 +164,61 @@ def test_a_guest_that_blocks_gets_another_place_on_its_node_before_the_old_one_i
     ],
 )
 def test_only_what_can_start_elsewhere_is_torn_away(found: Found, words: list[str]) -> None:
+    assert _words(found) == words
+
+
+# --- TPMs ------------------------------------------------------------------------------------------------------------
+
+TPM = {"cores": 1, "memoryBytes": 512 << 20, "firmware": "UEFI", "tpm": "Enabled"}
+ELSEWHERE = (make_pod(2, node="n2"),)
+SEALED = {"type": "UEFI", "tpm": "Enabled"}
+OPENED = {"type": "UEFI", "tpm": "Disabled"}
+
+
+def _sealed(domain: Any, firmware: Any, **changes: Any) -> Found:
+    """A machine with nothing on its node but what a TPM keeps."""
+    return _on_n1(make_machine(firmware=firmware), domains=(domain,), **changes)
+
+
+def _stopped(**status: Any) -> Any:
+    return make_domain(None, {"state": "Stopped", "reason": "Requested", **status}, powerState="Stopped", machine=TPM)
+
+
+BEGUN = {"machineType": "pc-q35-7.2"}
+
+
+@pytest.mark.parametrize(
+    ("found", "words"),
+    [
+        pytest.param(_sealed(_stopped(**BEGUN), SEALED, anchors=()), ["n1"], id="it has started"),
+        pytest.param(_sealed(_stopped(), SEALED, anchors=()), [], id="it has not"),
+        pytest.param(_sealed(_stopped(**BEGUN), OPENED, anchors=()), [], id="it is switched off"),
+        pytest.param(_sealed(_stopped(**BEGUN), {"type": "UEFI"}, anchors=()), [], id="variables alone"),
+    ],
+)
+def test_a_machine_whose_tpm_has_content_asks_for_its_node_alone(found: Found, words: list[str]) -> None:
+    (pod,) = (each.body for each in _actions(found) if isinstance(each, action.Create))
+    node = pod["spec"]["affinity"]["nodeAffinity"]["requiredDuringSchedulingIgnoredDuringExecution"]
+    (term,) = node["nodeSelectorTerms"]
+    assert [each["values"] for each in term["matchExpressions"] if each["key"] == HOSTNAME] == (
+        [words] if words else []
+    )
+
+
+@pytest.mark.parametrize(
+    ("found", "words"),
+    [
+        pytest.param(
+            _sealed(_stopped(**BEGUN), SEALED, anchors=ELSEWHERE), ["ReleaseAnchor", "Create Pod"], id="it stays"
+        ),
+        pytest.param(_sealed(_stopped(**BEGUN), OPENED, anchors=ELSEWHERE), ["Delete Domain"], id="switched off"),
+        pytest.param(_sealed(_stopped(), SEALED, anchors=ELSEWHERE), ["Delete Domain"], id="it never began"),
+        pytest.param(_sealed(make_domain(status=LIVE, machine=TPM), SEALED, lost=FENCED), [], id="its node is off"),
+        pytest.param(_sealed(make_domain(status=LIVE, machine=TPM), SEALED, lost=GONE), [], id="its node is gone"),
+        pytest.param(_sealed(make_domain(status=LIVE, machine=TPM), OPENED, lost=FENCED), ["Abandon"], id="given up"),
+    ],
+)
+def test_a_domain_with_the_content_of_a_tpm_is_not_left_behind(found: Found, words: list[str]) -> None:
     assert _words(found) == words
 
 

@@ -3,7 +3,18 @@
 import pytest
 from tests.support.machines import make_domain, make_machine, make_off, notes
 
-from drover.planning.power import Wish, current, first_wish, has_memory, is_off, requested, rests, wants_place, wish
+from drover.planning.power import (
+    Wish,
+    current,
+    first_wish,
+    has_memory,
+    has_tpm,
+    is_off,
+    requested,
+    rests,
+    wants_place,
+    wish,
+)
 from drover.planning.view import DomainView
 
 RESTING = make_domain(status={"state": "Stopped", "reason": "RestartPolicy", "handledStart": "1"})
@@ -59,6 +70,24 @@ def test_a_report_is_current_when_it_is_about_this_generation() -> None:
 )
 def test_memory_keeps_a_machine_on_its_node(domain: DomainView, *, kept: bool) -> None:
     assert has_memory(domain) is kept
+
+
+TPM = {"cores": 1, "memoryBytes": 512 << 20, "firmware": "UEFI", "tpm": "Enabled"}
+
+
+@pytest.mark.parametrize(
+    ("domain", "kept"),
+    [
+        pytest.param(
+            make_domain(machine=TPM, status={"state": "Stopped", "machineType": "pc-q35-7.2"}), True, id="off"
+        ),
+        pytest.param(make_domain(machine=TPM), True, id="in flight"),
+        pytest.param(make_domain(machine=TPM, status={"state": "Pending"}), False, id="it never began"),
+        pytest.param(make_domain(), False, id="without one"),
+    ],
+)
+def test_the_content_of_a_tpm_is_on_the_node_from_the_first_start_on(domain: DomainView, *, kept: bool) -> None:
+    assert has_tpm(domain) is kept
 
 
 @pytest.mark.parametrize(

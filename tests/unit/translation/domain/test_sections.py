@@ -28,7 +28,7 @@ from drover.translation.domain.memory import backing, balloon, memory
 from drover.translation.domain.platform import buses, features, power_management
 from drover.translation.domain.rng import rng
 from drover.translation.domain.seed import seed
-from drover.translation.domain.tpm import tpm
+from drover.translation.domain.tpm import has_tpm, tpm
 from drover.translation.domain.watchdog import watchdog
 from drover.translation.xml import attribute, element, parse, render, text
 
@@ -356,6 +356,11 @@ def test_bounds_that_are_lifted_are_told_as_none() -> None:
 )
 def test_variables_of_a_firmware_are_noticed(document: str, *, expected: bool) -> None:
     assert has_variables(document) is expected
+
+
+@pytest.mark.parametrize("switch", ["Enabled", "Disabled"])
+def test_a_tpm_is_noticed(switch: str) -> None:
+    assert has_tpm(document(make_blueprint(firmware="UEFI", tpm=switch))) is (switch == "Enabled")
 
 
 def test_variables_are_made_for_one_firmware() -> None:
