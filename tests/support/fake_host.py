@@ -67,6 +67,8 @@ class FakeHost:
     """What the host can do."""
     plugged: dict[str, Any] = field(default_factory=dict)
     """What was changed of guests in flight."""
+    dies: str = ""
+    """Device of which the agent dies right after it was plugged in or out."""
     claims: tuple[Claim, ...] = ()
     """Devices of the node that strangers' guests have; of ours their definitions tell."""
     listens: bool = False
@@ -218,6 +220,9 @@ class FakeHost:
         self._call(f"plug {what}")
         assert self.found[uuid].active
         self.plugged[what] = value
+        if what == self.dies:
+            self.dies = ""
+            raise asyncio.CancelledError
 
     async def hibernate(self, uuid: str) -> None:
         self._call("hibernate")

@@ -85,7 +85,9 @@ class Cabling:
         # A guest for which no Domain speaks keeps its filter.
         if self.orders.primed and self.survey.orphans == ():
             for interface in sorted(present - expected.keys() - self.orders.trunks()):
-                await self._remove(interface)
+                # As long as a guest has it plugged in, it is filtered, whatever is known of it.
+                if not self.wires.has_device(interface):
+                    await self._remove(interface)
 
     async def _remove(self, interface: str) -> None:
         self._known.pop(interface, None)

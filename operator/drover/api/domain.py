@@ -268,6 +268,8 @@ class LiveMachine(Model):
     """Its interfaces, each as name, network, hardware address, IP addresses with a comma between, and the model unless it is VirtIO."""
     devices: Annotated[list[LiveText], Field(max_length=MOST)] = []
     """Its devices of the node, each as name, resource and addresses with commas between."""
+    changing: Annotated[dict[str, LiveText], Field(max_length=32)] = {}
+    """Those of its disks and interfaces that are being plugged in or out just now, by path in the machine's spec: Plugging or Unplugging."""
     kernel: Annotated[str, Field(max_length=8192)] = ""
     """Image and arguments of its kernel."""
     seed: Word = ""

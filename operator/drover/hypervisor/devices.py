@@ -7,7 +7,7 @@ from drover.api.domain import DomainDisk, DomainInterface
 from drover.api.hardware import DiskBounds
 from drover.errors import Busy, NotReady
 from drover.hypervisor.domain import ours
-from drover.hypervisor.errors import host_trouble
+from drover.hypervisor.errors import HypervisorFault, convert, host_trouble
 from drover.state.guest import Place
 from drover.translation.domain import disks, interfaces
 from drover.translation.xml import Element, render
@@ -104,11 +104,11 @@ def _unplug(domain: libvirt.virDomain, device: Element | None, what: str) -> Non
     try:
         domain.detachDeviceFlags(render(device), _LIVE)
     except libvirt.libvirtError as error:
-        # It was asked before and has not answered, or it is gone by now.
-        if error.get_error_code() not in {libvirt.VIR_ERR_OPERATION_FAILED, libvirt.VIR_ERR_DEVICE_MISSING}:
+        # It was asked before and has not answered, it is gone by now, or QEMU cannot ask at this moment.
+        if not isinstance(convert(error), HypervisorFault):
             raise
-        raise _held(what) from error
+        raise _held(what, f": {error}") from error
 
 
-def _held(what: str) -> NotReady:
-    return NotReady(f"the guest has not let go of {what} yet", reason="Unplugging", delay=UNPLUG_SECONDS)
+def _held(what: str, why: str = "") -> NotReady:
+    return NotReady(f"the guest has not let go of {what} yet{why}", reason="Unplugging", delay=UNPLUG_SECONDS)

@@ -25,6 +25,7 @@ from drover.planning.domain_action import (
 )
 from drover.planning.domain_seen import ROOM_CHECK, Decision, Seen, differs, note, restart_requested
 from drover.planning.domain_start import begin
+from drover.planning.live import plugging, plugs
 from drover.planning.pending import first_live
 from drover.planning.record import Moment
 from drover.planning.view import DomainView
@@ -34,6 +35,8 @@ ASK_AGAIN = 10.0
 """Seconds between two shutdown requests: a guest that is still booting ignores the first."""
 PASSING_CHECK = 1.0
 """Seconds after which a passing state is looked at again."""
+TOLD_CHECK = 0.2
+"""Seconds after which to look again whether the API has what was said."""
 PASSING: frozenset[GuestReason] = frozenset({"Saving", "Migration", "Snapshot", "Starting"})
 
 
@@ -87,17 +90,21 @@ def _active(order: DomainView, seen: Seen, guest: Guest) -> Decision:
         return Decision("Running", "Wiring", (SetInterfaces(),))
     if differs(spec.started_at, record.handled_start):
         return Decision("Running", "Running", (WriteRecord(replace(record, handled_start=spec.started_at)),))
-    return _changing(spec, seen, guest) if guest.state == "Running" else _steer(spec, seen, guest)
+    return _changing(order, seen, guest) if guest.state == "Running" else _steer(spec, seen, guest)
 
 
-def _changing(spec: DomainSpec, seen: Seen, guest: Guest) -> Decision:
+def _changing(order: DomainView, seen: Seen, guest: Guest) -> Decision:
     """Give a running guest what its spec has for it at once."""
+    spec = order.spec
     difference = first_live(guest.record.live, spec)
     if difference is None or difference.after is None:
         return _steer(spec, seen, guest)
     if not seen.in_touch:
         # Another node may have come to use a volume since: nothing is plugged in on an old order.
         return replace(_steer(spec, seen, guest), again=ROOM_CHECK)
+    if difference.path in plugging(guest.record.live) and plugs(guest.record.live) != plugs(order.status.live):
+        # All that know the API alone are to know first that it is no longer free.
+        return Decision("Running", "Changing", again=TOLD_CHECK if seen.primed else ROOM_CHECK)
     done = WriteRecord(records.changed(guest.record, difference.after))
     return Decision("Running", "Changing", (*difference.steps, done), passing=True)
 

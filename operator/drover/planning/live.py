@@ -9,6 +9,10 @@ from drover.planning import quantity, seed
 from drover.planning.hostdevice import Assigned
 from drover.state import devices
 
+PLUGGING = "Plugging"
+"""What the guest may not have yet."""
+UNPLUGGING = "Unplugging"
+"""What the guest may have no more."""
 NO_ADDRESS = "-"
 """Stands for the addresses of an interface that has none."""
 DEVICE = "dev"
@@ -185,6 +189,17 @@ def read_medium(text: str) -> LiveDisk:
 def volumes(present: LiveMachine | None) -> Iterator[str]:
     """Names of the volumes that a guest in flight has open."""
     return (disk.volume for disk in map(read_disk, present.disks if present else ()))
+
+
+def plugging(present: LiveMachine | None) -> frozenset[str]:
+    """What a guest may get at any moment, by path in the machine's spec."""
+    changing = present.changing if present else {}
+    return frozenset(path for path, step in changing.items() if step == PLUGGING)
+
+
+def plugs(present: LiveMachine | None) -> tuple[str, ...]:
+    """What a guest has, or may have, of what can be plugged in."""
+    return (*present.disks, *present.interfaces) if present else ()
 
 
 def replaced(texts: Iterable[str], name: str, text: str | None) -> list[str]:

@@ -5,14 +5,14 @@ a user is told and what the node does cannot differ.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import chain
-from typing import Literal
 
-from drover.api.domain import DomainDisk, DomainMedium, DomainSpec, Lack, LiveMachine
+from drover.api.domain import DomainDisk, DomainInterface, DomainMedium, DomainSpec, Lack, LiveMachine
 from drover.api.virtualmachine import PendingChange
 from drover.planning import live, quantity, seed
 from drover.planning.conditions import Finding
+from drover.planning.difference import Difference, begun, plug, unplug
 from drover.planning.domain_action import (
     AttachDisk,
     AttachInterface,
@@ -35,24 +35,8 @@ from drover.planning.domain_action import (
 from drover.planning.live import LiveDisk
 from drover.state import devices
 
-Effect = Literal["Live", "Restart", "Impossible"]
 HOTPLUG = frozenset({"VirtIO", "SCSI"})
 """Buses that disks are plugged into while the guest runs."""
-
-
-@dataclass(frozen=True, slots=True)
-class Difference:
-    """One difference, and what becomes of it."""
-
-    path: str
-    present: str
-    desired: str
-    effect: Effect = "Restart"
-    reason: str = ""
-    steps: tuple[DomainAction, ...] = ()
-    """What the node does about it at once."""
-    after: LiveMachine | None = None
-    """What the machine in flight has when they are done."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +72,7 @@ def _pending(change: Difference, lack: str, *, later: bool) -> PendingChange:
         path=change.path,
         live=change.present or "none",
         desired=change.desired or "none",
-        effect="Impossible" if lack else "Restart" if later else change.effect,
+        effect="Impossible" if lack else "Restart" if later and not change.begun else change.effect,
         reason=lack or change.reason,
     )
 
@@ -117,9 +101,11 @@ def _worded(change: PendingChange) -> str:
 
 def first_live(present: LiveMachine | None, spec: DomainSpec) -> Difference | None:
     """Find the next difference that a node can do something about at once."""
-    if present is None or _waits_for_restart(present, spec):
+    if present is None:
         return None
-    return next((each for each in differences(present, spec) if each.after is not None), None)
+    later = _waits_for_restart(present, spec)
+    lively = (each for each in differences(present, spec) if each.begun or not later)
+    return next((each for each in lively if each.after is not None), None)
 
 
 def differences(present: LiveMachine, spec: DomainSpec) -> Iterator[Difference]:
@@ -198,36 +184,56 @@ def _devices(present: LiveMachine, wanted: LiveMachine) -> Iterator[Difference]:
 def _disks(present: LiveMachine, spec: DomainSpec) -> Iterator[Difference]:
     there, wanted = live.disks(present), {disk.name: disk for disk in spec.disks}
     for name, has in there.items():
-        if name not in wanted:
-            yield _removed(present, has)
+        step, disk = present.changing.get(_path(name)), wanted.get(name)
+        if disk is None or step == live.UNPLUGGING or (step and not _is_same(has, disk)):
+            yield _removed(present, has, disk)
     for name, disk in wanted.items():
-        yield from _changed(present, there[name], disk) if name in there else (_added(present, disk),)
+        if name not in there:
+            yield _added(present, disk)
+        elif _path(name) not in present.changing:
+            yield from _changed(present, there[name], disk)
+        elif present.changing[_path(name)] == live.PLUGGING and _is_same(there[name], disk):
+            yield _plugged(present, there[name], disk)
 
 
 def _path(name: str) -> str:
     return f"spec.disks[{name}]"
 
 
-def _removed(present: LiveMachine, has: LiveDisk) -> Difference:
+def _is_same(has: LiveDisk, disk: DomainDisk) -> bool:
+    """Whether it is the disk that is asked for, but for what may change as the guest runs."""
+    gets = live.read_disk(live.disk_text(disk, has.device))
+    return (has.volume, has.fixed) == (gets.volume, gets.fixed)
+
+
+def _removed(present: LiveMachine, has: LiveDisk, disk: DomainDisk | None) -> Difference:
+    """Take a disk out; what takes its place comes when it is gone."""
+    path, gets = _path(has.name), live.read_disk(live.disk_text(disk, "")).shown if disk else ""
     if has.bus not in HOTPLUG:
-        return Difference(_path(has.name), has.shown, "", reason=f"bus {has.bus} lets go of disks only at a restart")
-    after = present.model_copy(update={"disks": live.replaced(present.disks, has.name, None)})
-    return Difference(_path(has.name), has.shown, "", "Live", "", (DetachDisk(has.name),), after)
+        return Difference(path, has.shown, gets, reason=f"bus {has.bus} lets go of disks only at a restart")
+    without = live.replaced(present.disks, has.name, None)
+    return unplug(present, Difference(path, has.shown, gets), (DetachDisk(has.name),), {"disks": without})
 
 
 def _added(present: LiveMachine, disk: DomainDisk) -> Difference:
     there, bus = (*live.disks(present).values(), *live.media(present).values()), disk.hardware.bus
     (device,) = devices.names([bus], (each.device for each in there))
     text = live.disk_text(disk, device)
-    shown = live.read_disk(text).shown
+    change = Difference(_path(disk.name), "", live.read_disk(text).shown)
     if obstacle := _no_room(present, bus):
-        return Difference(_path(disk.name), "", shown, reason=obstacle)
+        return replace(change, reason=obstacle)
     images = (FetchImages(),) if disk.image else ()
     pools = dict.fromkeys((disk.pool, disk.clone.pool if disk.clone else disk.pool))
     opened = (OpenVolume(disk),) if disk.key else ()
     ready = (*(EnsurePool(pool) for pool in pools), *images, EnsureVolume(disk), *opened)
-    after = present.model_copy(update={"disks": live.replaced(present.disks, disk.name, text)})
-    return Difference(_path(disk.name), "", shown, "Live", "", (*ready, AttachDisk(disk, device)), after)
+    return plug(present, change, ready, {"disks": live.replaced(present.disks, disk.name, text)})
+
+
+def _plugged(present: LiveMachine, has: LiveDisk, disk: DomainDisk) -> Difference:
+    """Plug in a disk that is written down; nothing else is done to its file: the guest may have it open already."""
+    return begun(
+        present, Difference(_path(has.name), "", has.shown), (EnsurePool(disk.pool), AttachDisk(disk, has.device))
+    )
 
 
 def _no_room(present: LiveMachine, bus: str) -> str:
@@ -244,7 +250,7 @@ def _no_room(present: LiveMachine, bus: str) -> str:
 def _changed(present: LiveMachine, has: LiveDisk, disk: DomainDisk) -> Iterator[Difference]:
     text = live.disk_text(disk, has.device)
     gets = live.read_disk(text)
-    if (has.volume, has.fixed) != (gets.volume, gets.fixed):
+    if not _is_same(has, disk):
         yield from _plain(_path(disk.name), has.shown, gets.shown)
         return
     grows = disk.size_bytes is not None and disk.size_bytes > (has.size or 0)
@@ -282,24 +288,45 @@ def _interfaces(present: LiveMachine, spec: DomainSpec) -> Iterator[Difference]:
     there = {text.split()[0]: text for text in present.interfaces}
     wanted = {each.name: each for each in spec.interfaces}
     for name, text in there.items():
-        path, has = f"spec.interfaces[{name}]", text.partition(" ")[2]
-        if name not in wanted:
-            after = present.model_copy(update={"interfaces": live.replaced(present.interfaces, name, None)})
-            network, mac = text.split()[1:3]
-            gone = DetachInterface(name, network, mac)
-            yield Difference(path, has, "", "Live", "", (gone, RemoveLease(gone.interface)), after)
+        step, gets = present.changing.get(_wire(name)), _shown(wanted.get(name))
+        same = text.partition(" ")[2] == gets
+        if name not in wanted or step == live.UNPLUGGING or (step and not same):
+            yield _disconnected(present, text, gets)
+        elif step:
+            yield _connected(present, wanted[name], gets)
         else:
-            yield from _plain(path, has, live.interface_text(wanted[name]).partition(" ")[2])
+            yield from _plain(_wire(name), text.partition(" ")[2], gets)
     for each in spec.interfaces:
         if each.name not in there:
-            text = live.interface_text(each)
-            path, gets = f"spec.interfaces[{each.name}]", text.partition(" ")[2]
+            change = Difference(_wire(each.name), "", _shown(each))
             if obstacle := _no_room(present, "VirtIO"):
-                yield Difference(path, "", gets, reason=obstacle)
+                yield replace(change, reason=obstacle)
                 continue
-            after = present.model_copy(update={"interfaces": [*present.interfaces, text]})
-            steps = (EnsureNetwork(each.network), WriteLease(each), AttachInterface(each, after))
-            yield Difference(path, "", gets, "Live", "", steps, after)
+            more = {"interfaces": [*present.interfaces, live.interface_text(each)]}
+            yield plug(present, change, (EnsureNetwork(each.network),), more)
+
+
+def _wire(name: str) -> str:
+    return f"spec.interfaces[{name}]"
+
+
+def _shown(interface: DomainInterface | None) -> str:
+    return live.interface_text(interface).partition(" ")[2] if interface else ""
+
+
+def _disconnected(present: LiveMachine, text: str, gets: str) -> Difference:
+    """Take an interface out, and its packet filter once it is gone; what takes its place comes after that."""
+    name, network, mac, *_ = text.split()
+    gone = DetachInterface(name, network, mac)
+    change = Difference(_wire(name), text.partition(" ")[2], gets)
+    without = live.replaced(present.interfaces, name, None)
+    return unplug(present, change, (gone, RemoveLease(gone.interface)), {"interfaces": without})
+
+
+def _connected(present: LiveMachine, interface: DomainInterface, gets: str) -> Difference:
+    """Plug in an interface that is written down."""
+    steps = (EnsureNetwork(interface.network), WriteLease(interface), AttachInterface(interface, present))
+    return begun(present, Difference(_wire(interface.name), "", gets), steps)
 
 
 # --- the seed ---------------------------------------------------------------------------------------------------------

@@ -94,6 +94,62 @@ async def test_what_the_guest_holds_on_to_is_asked_for_again(world: World) -> No
     assert world.host.plugged == {"data": None}
 
 
+async def killed(world: World, what: str) -> World:
+    """Have the agent die right after it plugged something in or out, and start it again."""
+    world.host.dies = what
+    with pytest.raises(asyncio.CancelledError):
+        await settle(world)
+    return world.reborn()
+
+
+@pytest.mark.parametrize(
+    ("before", "meant", "device"),
+    [
+        pytest.param({}, {"disks": [DISK, DATA]}, "data", id="a disk more"),
+        pytest.param({"disks": [DISK, DATA]}, {"disks": [DISK]}, "data", id="a disk less"),
+        pytest.param({}, {"interfaces": [NIC, MORE]}, "more", id="an interface more"),
+        pytest.param({"interfaces": [NIC, MORE]}, {"interfaces": [NIC]}, "more", id="an interface less"),
+    ],
+)
+async def test_what_was_under_way_when_the_agent_died_ends_as_it_is_ordered_by_then(
+    world: World, before: dict[str, Any], meant: dict[str, Any], device: str
+) -> None:
+    plain: dict[str, Any] = {"disks": [DISK], "interfaces": [NIC]}
+    await changed(world, plain | before, plain | before)
+    world.order(**plain | meant)
+    again = await killed(world, device)
+    again.order(**plain | before)
+    await settle(again)
+
+    assert (again.host.plugged[device] is not None) == (before != {})
+    live = again.told.status.live
+    assert live is not None
+    assert (device in str(live.disks + live.interfaces), live.changing) == (before != {}, {})
+
+
+async def test_a_disk_under_the_name_of_one_that_was_being_plugged_in_takes_its_place(world: World) -> None:
+    await changed(world, {}, {})
+    world.order(disks=[DISK, DATA])
+    again = await killed(world, "data")
+    again.host.calls.clear()
+    again.order(disks=[DISK, DATA | {"volume": "web.other", "volumeUid": "vol-3"}])
+    await settle(again)
+
+    assert again.host.plugged == {"data": ("/pool/vol-3.qcow2", "vdb")}
+    assert again.host.calls.count("plug data") == 2
+
+
+async def test_the_api_knows_of_a_disk_before_the_guest_has_it(world: World) -> None:
+    await changed(world, {}, {})
+    world.order(disks=[DISK, DATA])
+    again = await killed(world, "data")
+
+    live = again.told.status.live
+    assert live is not None
+    assert live.changing == {"spec.disks[data]": "Plugging"}
+    assert "web.data" in str(live.disks)
+
+
 async def test_a_node_that_lacks_something_says_so_and_starts_when_it_has_it(world: World) -> None:
     world.order(machine={"cores": 1, "memoryBytes": 1 << 27, "firmware": "UEFI"})
     with pytest.raises(NotReady, match="no UEFI firmware for amd64"):

@@ -188,7 +188,8 @@ async def test_an_encrypted_disk_is_plugged_in_while_the_guest_runs(world: World
     await running(world, DISK)
     more = ENCRYPTED | {"name": "data", "volume": "web.data", "volumeUid": "vol-2"}
     world.order(disks=[DISK, more])
-    await world.reconcile()
+    for _ in range(2):
+        await world.reconcile()
 
     assert "data" in world.host.plugged
     assert (world.host.safe.lendings, world.host.safe.known) == (["vol-2"], {})

@@ -104,6 +104,15 @@ async def test_a_filter_of_nobody_is_taken_down_once_all_is_known(world: World) 
     assert list(world.wires.ports) == [TAP]
 
 
+async def test_the_filter_of_an_interface_that_is_plugged_in_stays_whoever_knows_of_it(world: World) -> None:
+    await running(world)
+    world.wires.ports["dtgone"] = world.wires.ports[TAP]
+    await world.node.survey.look()
+    world.wires.devices.add("dtgone")
+    await world.node.cabling.check()
+    assert "dtgone" in world.wires.ports
+
+
 async def test_a_guest_can_be_deleted_where_there_is_no_nft(world: World) -> None:
     await running(world)
     world.wires.fails["unguard"] = Unsupported("nft is not installed on this node")

@@ -139,6 +139,7 @@ def test_a_guest_that_holds_on_is_asked_again(part: Any, verb: Any, name: str) -
     [
         pytest.param(libvirt.VIR_ERR_DEVICE_MISSING, NotReady, id="gone"),
         pytest.param(libvirt.VIR_ERR_OPERATION_FAILED, NotReady, id="asked before"),
+        pytest.param(libvirt.VIR_ERR_INTERNAL_ERROR, NotReady, id="in the process of unplug"),
         pytest.param(libvirt.VIR_ERR_RESOURCE_BUSY, Busy, id="busy"),
     ],
 )

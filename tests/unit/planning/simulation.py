@@ -8,12 +8,13 @@ from typing import Any
 
 from tests.support.domains import BACK_OFF, NOW, make_guest, make_meta, make_spec
 
-from drover.api.domain import DomainStatus
+from drover.api.domain import DomainStatus, LiveMachine
 from drover.planning import domain_action as does
 from drover.planning.domain import decide
 from drover.planning.domain_seen import Decision, Seen
 from drover.planning.domain_status import Facts, describe
 from drover.planning.laststop import Clues, infer
+from drover.planning.live import machine
 from drover.planning.record import is_confirmed
 from drover.planning.restart import by_itself, restarts
 from drover.planning.times import parse
@@ -46,6 +47,8 @@ class Node:
     """Request values that a boot has answered."""
     rests: bool = False
     """The witness's own view: it stopped by itself, and nobody asked for it since."""
+    plugged: dict[str, str] = field(default_factory=dict)
+    """What QEMU has: volumes of disks and hardware addresses of interfaces, by name."""
     memory: dict[str, Any] = field(default_factory=dict)
     lives: int = IMMORTAL
     """Steps until the agent is killed."""
@@ -104,7 +107,17 @@ class Node:
                 getattr(self, f"_{type(action).__name__.lower()}")(action)
         raise AssertionError(f"it never comes to rest: {decision}")
 
+    def check_plugged(self) -> None:
+        """Object to a device that the record does not tell of, and to one that it tells of for certain and is not."""
+        live = self.guest.record.live if self.guest and self.guest.active else None
+        if live is None:
+            return
+        known = read_plugged(live)
+        assert self.plugged.items() <= known.items()
+        assert self.plugged.keys() >= {name for name in known if not is_changing(live, name)}
+
     def spend(self) -> None:
+        self.check_plugged()
         if self.lives == 0:
             self.memory = {}
             raise Died
@@ -112,6 +125,22 @@ class Node:
 
     def _nothing(self, _: Any) -> None:
         """Make what is not simulated."""
+
+    def _attachdisk(self, action: does.AttachDisk) -> None:
+        self.plug(action.disk.name, action.disk.volume)
+
+    def _attachinterface(self, action: does.AttachInterface) -> None:
+        self.plug(action.interface.name, action.interface.mac)
+
+    def plug(self, name: str, what: str) -> None:
+        """Plug in what is not there yet; object if the API does not know of it."""
+        assert read_plugged(self.status.live)[name] == what
+        self.plugged.setdefault(name, what)
+
+    def _detach(self, action: Any) -> None:
+        self.plugged.pop(action.name, None)
+
+    _detachdisk = _detachinterface = _detach
 
     _ensurepool = _ensurevolume = _ensurenetwork = _writelease = _removelease = _setinterfaces = _holddomain = (
         _taketurn
@@ -135,6 +164,7 @@ class Node:
         self.spend()
         assert self.guest is not None
         self.boots += 1
+        self.plugged = read_plugged(machine(self.spec))
         self.answered |= {value for value in (self.spec.restarted_at, self.spec.started_at) if value}
         self.memory["launched"] = True
         self.guest = replace(self.guest, state="Paused" if action.paused else "Running", reason="User")
@@ -175,7 +205,7 @@ class Node:
 
     def _discardsave(self, _: Any) -> None:
         assert self.guest is not None
-        self.guest = replace(self.guest, has_managed_save=False)
+        self.guest, self.plugged = replace(self.guest, has_managed_save=False), {}
 
     def _undefine(self, _: Any) -> None:
         assert self.guest is not None
@@ -190,6 +220,7 @@ class Node:
 
     def set(self, state: Any, reason: Any) -> None:
         assert self.guest is not None
+        self.plugged = {} if state == "Off" else self.plugged
         kept = self.guest.persistent or state != "Off"
         self.guest = replace(self.guest, state=state, reason=reason) if kept else None
 
@@ -204,3 +235,14 @@ class Node:
     def pass_time(self, seconds: float) -> None:
         self.clock += seconds
         self.now += timedelta(seconds=seconds)
+
+
+def read_plugged(live: LiveMachine | None) -> dict[str, str]:
+    """Volumes of disks and hardware addresses of interfaces that a record or a status tells, by name."""
+    disks = {text.split()[0]: text.split()[1] for text in (live.disks if live else ())}
+    return disks | {text.split()[0]: text.split()[2] for text in (live.interfaces if live else ())}
+
+
+def is_changing(live: LiveMachine, name: str) -> bool:
+    """Whether a device is just being plugged in or out."""
+    return bool({f"spec.disks[{name}]", f"spec.interfaces[{name}]"} & live.changing.keys())

@@ -594,13 +594,28 @@ def test_a_guest_with_a_seed_gets_it_before_it_starts() -> None:
 
 
 def test_what_applies_at_once_is_done_and_written_down() -> None:
-    decision = decide(make_order(disks=[]), make_seen(make_guest()))
+    order = make_order(disks=[])
+    noted = decide(order, make_seen(make_guest()))
+    decision = decide(order, make_seen(make_guest(record=record_of(noted))))
 
-    assert steps(decision) == ["DetachDisk", "WriteRecord"]
+    assert (steps(noted), steps(decision)) == (["WriteRecord"], ["DetachDisk", "WriteRecord"])
     assert decision.actions[0] == DetachDisk("root")
     live = record_of(decision).live
     assert live is not None
-    assert live.disks == []
+    assert (live.disks, live.changing) == ([], {})
+
+
+@pytest.mark.parametrize(
+    ("primed", "again"), [(True, 0.2), (False, 5.0)], ids=["the-api-is-read", "the-api-is-not-read-yet"]
+)
+def test_nothing_is_plugged_in_before_the_api_says_that_it_may_be(primed: bool, again: float) -> None:  # noqa: FBT001
+    order = make_order(disks=[DISK, DISK | {"name": "data", "volume": "web.data", "volumeUid": "v2"}])
+    guest = make_guest(record=record_of(decide(order, make_seen(make_guest()))))
+    untold = decide(order, make_seen(guest, primed=primed))
+    told = decide(replace(order, status=DomainStatus(live=guest.record.live)), make_seen(guest))
+
+    assert (untold.actions, untold.again) == ((), again)
+    assert steps(told) == ["EnsurePool", "AttachDisk", "WriteRecord"]
 
 
 def test_a_guest_whose_clock_stands_still_is_changed_when_it_runs_on() -> None:

@@ -3,16 +3,22 @@
 from contextlib import suppress
 from dataclasses import replace
 from datetime import timedelta
+from itertools import permutations
 from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
-from tests.support.domains import BACK_OFF
+from tests.support.domains import BACK_OFF, DISK, NIC, make_spec
 from tests.unit.planning.simulation import Died, Node
 
 POLICIES = st.sampled_from(["Always", "OnFailure", "Never"])
+DATA = DISK | {"name": "data", "volume": "web.data", "volumeUid": "v2"}
+OTHER = DATA | {"volume": "web.other", "volumeUid": "v3"}
+LAN = NIC | {"name": "lan", "mac": "02:00:00:00:00:02", "ip": "10.20.0.11"}
+WAN = LAN | {"mac": "02:00:00:00:00:03"}
+DEVICES = st.sampled_from([([], []), ([DATA], []), ([OTHER], [LAN]), ([DATA, OTHER | {"name": "more"}], [WAN])])
 POWER = st.sampled_from(["Running", "Paused", "Hibernated", "Stopped"])
 
 
@@ -40,6 +46,14 @@ class Life(RuleBasedStateMachine):
     @rule(policy=POLICIES)
     def user_sets_policy(self, policy: Any) -> None:
         self.order(restart_policy=policy)
+
+    @rule(devices=DEVICES)
+    def user_changes_devices(self, devices: Any) -> None:
+        self.order_devices(*devices)
+
+    def order_devices(self, disks: Any, interfaces: Any) -> None:
+        spec = make_spec(disks=[DISK, *disks], interfaces=[NIC, *interfaces])
+        self.order(disks=spec.disks, interfaces=spec.interfaces)
 
     @rule(kind=st.sampled_from(["restarted_at", "started_at"]))
     def user_requests(self, kind: str) -> None:
@@ -94,6 +108,10 @@ class Life(RuleBasedStateMachine):
     def a_domain_that_is_wanted_is_never_released(self) -> None:
         assert not self.node.released
 
+    @invariant()
+    def nothing_is_plugged_in_that_nobody_knows_of(self) -> None:
+        self.node.check_plugged()
+
     def teardown(self) -> None:
         """Left in peace, it becomes what the spec says; deleted, it is gone."""
         self.node.primed = True
@@ -118,9 +136,31 @@ class Life(RuleBasedStateMachine):
         allowed = {wish} | ({"Stopped"} if wish == "Hibernated" else set())
         assert state in allowed or (state, reason) == ("Stopped", "RestartPolicy"), (wish, state, reason)
         assert (state in {"Running", "Paused"}) is bool(node.guest and node.guest.active)
+        if state == "Running":
+            assert node.plugged.keys() == {each.name for each in (*node.spec.disks, *node.spec.interfaces)}
         if state in {"Running", "Paused"}:
             handled = (node.status.handled_restart, node.status.handled_start)
             assert handled == (node.spec.restarted_at, node.spec.started_at)
+
+
+DEVICE_SETS: list[Any] = [([], []), ([DATA], [LAN]), ([OTHER], [WAN])]
+LONGEST_PLUG = 14
+"""More steps than it takes to plug in a disk and an interface."""
+
+
+@pytest.mark.parametrize("after", DEVICE_SETS, ids=["nothing", "the-same", "others-of-the-name"])
+@pytest.mark.parametrize(("before", "meant"), list(permutations(DEVICE_SETS, 2)))
+def test_whenever_the_agent_dies_the_guest_gets_what_is_ordered_then(before: Any, meant: Any, after: Any) -> None:
+    for lives in range(LONGEST_PLUG):
+        life = Life()
+        life.order_devices(*before)
+        life.come_to_rest()
+        life.order_devices(*meant)
+        with suppress(Died), life.node.mortal(lives):
+            life.come_to_rest()
+        life.order_devices(*after)
+        life.come_to_rest()
+        life.check_end()
 
 
 def test_what_goes_wrong_while_the_agent_may_die_is_not_taken_for_its_death_at_the_end() -> None:

@@ -7,7 +7,7 @@ from tests.support.machines import make_domain
 
 from drover.api.domain import DomainSpec, Lack, LiveMachine
 from drover.planning import live, pending
-from drover.planning.domain_action import AttachDisk, ResizeDisk
+from drover.planning.domain_action import AttachDisk, DetachDisk, DetachInterface, RemoveLease, ResizeDisk
 from drover.planning.live import machine as live_machine
 from drover.planning.pending import Rotation
 
@@ -74,9 +74,6 @@ SATA = DATA | {"hardware": {"bus": "SATA"}}
 LAN = {"name": "lan", "network": "n", "mac": "02:00:00:00:00:01"}
 WAN = {"name": "wan", "network": "n", "mac": "02:00:00:00:00:02"}
 CD: dict[str, Any] = {"name": "cd", "bus": "SCSI"}
-PLUG = ["Live", "EnsurePool", "EnsureVolume", "AttachDisk"]
-WIRE = ["Live", "EnsureNetwork", "WriteLease", "AttachInterface"]
-UNWIRE = ["Live", "DetachInterface", "RemoveLease"]
 SLOW = {"hardware": {"limits": {"iops": 1}}}
 ROOMY = hardware(maxMemoryBytes=1 << 31)
 DISC = {"image": {"image": "shop/disc", "source": {"url": "http://x/disc"}}}
@@ -116,29 +113,29 @@ def found(before: dict[str, Any], after: dict[str, Any]) -> list[tuple[str, str,
         pytest.param(
             {"disks": [ROOT]},
             {"disks": [ROOT, DATA]},
-            ["Live", "EnsurePool", "EnsureVolume", "AttachDisk"],
+            ["Live", "EnsurePool", "EnsureVolume"],
             id="a-disk-more",
         ),
         pytest.param(
             {},
             {"disks": [DATA | IMAGE]},
-            ["Live", "EnsurePool", "FetchImages", "EnsureVolume", "AttachDisk"],
+            ["Live", "EnsurePool", "FetchImages", "EnsureVolume"],
             id="a-disk-of-an-image",
         ),
         pytest.param(
             {},
             {"disks": [DATA | {"key": {"name": "vault-key", "key": "passphrase"}}]},
-            ["Live", "EnsurePool", "EnsureVolume", "OpenVolume", "AttachDisk"],
+            ["Live", "EnsurePool", "EnsureVolume", "OpenVolume"],
             id="an-encrypted-disk",
         ),
-        pytest.param({"disks": [ROOT, DATA]}, {"disks": [ROOT]}, ["Live", "DetachDisk"], id="a-disk-less"),
+        pytest.param({"disks": [ROOT, DATA]}, {"disks": [ROOT]}, ["Live"], id="a-disk-less"),
         pytest.param({"disks": [ROOT]}, {"disks": [ROOT, SATA]}, ["Restart"], id="a-disk-on-sata"),
         pytest.param({"disks": [ROOT, SATA]}, {"disks": [ROOT]}, ["Restart"], id="a-disk-off-sata"),
         pytest.param({}, {"disks": [SCSI]}, ["Restart"], id="no-scsi-yet"),
         pytest.param(
             {"media": [CD]},
             {"media": [CD], "disks": [SCSI]},
-            ["Live", "EnsurePool", "EnsureVolume", "AttachDisk"],
+            ["Live", "EnsurePool", "EnsureVolume"],
             id="scsi",
         ),
         pytest.param(
@@ -160,10 +157,10 @@ def found(before: dict[str, Any], after: dict[str, Any]) -> list[tuple[str, str,
         pytest.param(
             {},
             {"interfaces": [LAN]},
-            ["Live", "EnsureNetwork", "WriteLease", "AttachInterface"],
+            ["Live", "EnsureNetwork"],
             id="an-interface-more",
         ),
-        pytest.param({"interfaces": [LAN, WAN]}, {"interfaces": [WAN]}, UNWIRE, id="less"),
+        pytest.param({"interfaces": [LAN, WAN]}, {"interfaces": [WAN]}, ["Live"], id="less"),
         pytest.param({"interfaces": [LAN]}, {"interfaces": [LAN | {"network": "m"}]}, ["Restart"], id="elsewhere"),
         pytest.param({"disks": [ROOT]}, {"disks": [ROOT]}, [], id="nothing"),
     ],
@@ -191,7 +188,7 @@ def test_when_the_steps_are_done_nothing_is_left() -> None:
     while (step := pending.first_live(present, after)) is not None and step.after is not None:
         present, rounds = step.after, rounds + 1
 
-    assert (rounds, list(pending.differences(present, after))) == (7, [])
+    assert (rounds, list(pending.differences(present, after))) == (10, [])
     assert pending.first_live(None, after) is None
 
 
@@ -235,6 +232,38 @@ def test_what_another_plugin_or_revision_of_it_brings_waits_for_a_restart(
     assert pending.first_live(present, spec) is None
 
 
+def test_what_is_half_out_is_taken_out_whole_before_it_comes_back() -> None:
+    changing = {"spec.disks[data]": live.UNPLUGGING, "spec.interfaces[lan]": live.UNPLUGGING}
+    spec = make_domain(disks=[DATA], interfaces=[LAN]).spec
+    leaving = live_machine(spec).model_copy(update={"changing": changing})
+    found = [each.steps for each in pending.differences(leaving, spec)]
+
+    gone = DetachInterface("lan", "n", str(LAN["mac"]))
+    assert found == [(DetachDisk("data"),), (gone, RemoveLease(gone.interface))]
+
+
+@pytest.mark.parametrize(
+    ("disks", "interfaces", "expected"),
+    [
+        pytest.param([DATA], [LAN], [["EnsurePool", "AttachDisk"], ["EnsureNetwork", "WriteLease"]], id="still-wanted"),
+        pytest.param([SCSI], [WAN | {"name": "lan"}], [[], []], id="others-of-the-name"),
+        pytest.param([], [], [[], []], id="not-wanted-any-more"),
+    ],
+)
+def test_what_was_begun_is_ended_though_all_else_waits_for_a_restart(
+    disks: list[Any], interfaces: list[Any], expected: list[list[str]]
+) -> None:
+    changing = {"spec.disks[data]": live.PLUGGING, "spec.interfaces[lan]": live.PLUGGING}
+    begun = live_machine(make_domain(disks=[DATA], interfaces=[LAN]).spec).model_copy(update={"changing": changing})
+    plugin = {"name": "library/nginx", "revision": "new"}
+    spec = make_domain(disks=disks, interfaces=interfaces, plugin=plugin, machine=MACHINE | {"maxCores": 9}).spec
+
+    found = [each for each in pending.differences(begun, spec) if each.begun]
+    assert [[type(step).__name__ for step in each.steps[:2]] for each in found] == expected
+    assert pending.first_live(begun, spec) == found[0]
+    assert [each.effect for each in pending.changes(begun, spec) if each.path in changing] == ["Live", "Live"]
+
+
 def test_a_disk_that_an_earlier_release_plugged_in_grows_at_once() -> None:
     present = live_machine(make_domain().spec).model_copy(update={"disks": ["root web.root 1073741824"]})
     grown = make_domain(disks=[ROOT | {"sizeBytes": 2 << 30}]).spec
@@ -253,7 +282,9 @@ def test_a_disk_that_is_plugged_in_takes_no_name_of_a_drive() -> None:
 
     assert [each.device for each in live.media(present).values()] == ["sdb"]
     (found,) = pending.differences(present, after)
-    assert found.steps[-1] == AttachDisk(after.disks[-1], "sdc")
+    assert found.after is not None
+    (plugged,) = pending.differences(found.after, after)
+    assert plugged.steps[-1] == AttachDisk(after.disks[-1], "sdc")
 
 
 # --- devices ---------------------------------------------------------------------------------------------------------
