@@ -210,7 +210,7 @@ def test_a_guest_of_another_architecture_is_emulated_where_that_is_allowed(tenan
     arm.provide(world.state / "images" / "tiny-arm64")
     machine = example(tenant, "architecture.yaml", "foreign")
 
-    assert shows(machine, "/proc/sys/kernel/osrelease").endswith("-cloud-arm64")
+    eventually("arm64", lambda: shows(machine, "/proc/sys/kernel/osrelease").endswith("-cloud-arm64"))
     assert machine.status["resolved"]["architecture"] == "arm64"
 
 
