@@ -48,8 +48,8 @@ class Attempt:
     """A file that is being fetched, or could not be."""
 
     wanted: Wanted
-    users: set[Key] = field(default_factory=set)
-    """Domains that want it."""
+    users: dict[Key, str] = field(default_factory=dict)
+    """Domains that want it, and by which image."""
     waiting: set[Key] = field(default_factory=set)
     """Those to be woken when this try ends."""
     task: asyncio.Task[None] | None = None
@@ -61,6 +61,11 @@ class Attempt:
     shown: tuple[Stage, int | None] | None = None
     """How far it is, as it is told; None while it is not worth telling."""
     shown_at: float = 0.0
+
+    @property
+    def images(self) -> frozenset[str]:
+        """The images by which it is wanted; when nobody does any more, that by which it was."""
+        return frozenset(self.users.values()) or frozenset({self.wanted.image})
 
 
 class Images:
@@ -106,16 +111,14 @@ class Images:
         return self._stock.folder / held.file
 
     def reported(self) -> tuple[HeldImage, ...]:
-        """What is reported of the cache: of each address what it gave last, and why it does not give what is wanted."""
-        told = {kept.url: kept for kept in self._kept.values()} | {held.url: held.told for held in self._stock}
+        """What is reported of the cache: what each image got from each address last, and why not what it wants."""
+        told = {_place(each): each for each in (*self._kept.values(), *(held.told for held in self._stock))}
         # Whatever was taken from one that is lost: the next node would look for it in vain.
-        told |= {kept.url: kept for kept in self._kept.values() if kept.reason}
-        for attempt in self._attempts.values():
-            url = attempt.wanted.artifact.url
-            if attempt.error is not None:
-                told[url] = _failing(told.get(url), attempt.wanted, attempt.error)
-            if attempt.shown is not None:
-                told[url] = _under_way(told.get(url), attempt.wanted, *attempt.shown)
+        told |= {_place(kept): kept for kept in self._kept.values() if kept.reason}
+        for attempt in (each for each in self._attempts.values() if each.error or each.shown):
+            for image in attempt.images:
+                where = (attempt.wanted.artifact.url, image)
+                told[where] = _tried(told.get(where) or HeldImage(image=image, url=where[0]), attempt)
         return pick_images(told.values())
 
     def keeps(self, image: Key, kept: HeldImage) -> None:
@@ -166,7 +169,7 @@ class Images:
     def _leave(self, key: Key, *, except_for: Iterable[Identity]) -> None:
         for identity in [each for each, attempt in self._attempts.items() if key in attempt.users]:
             if identity not in except_for:
-                self._attempts[identity].users.discard(key)
+                del self._attempts[identity].users[key]
                 self._forget_unwanted(identity)
 
     def _forget_unwanted(self, identity: Identity) -> None:
@@ -180,7 +183,7 @@ class Images:
         """Join those who wait for a file; gives the trouble with it until the next try gives hope."""
         attempt = self._attempts.setdefault(wanted.identity, Attempt(wanted))
         attempt.wanted = replace(wanted, domain=key)
-        attempt.users.add(key)
+        attempt.users[key] = wanted.image
         attempt.waiting.add(key)
         now = self._clock()
         if attempt.task is None and now >= attempt.again_at:
@@ -265,13 +268,18 @@ class Images:
         log.warning("fetch failed", image=attempt.wanted.image, reason=error.reason, message=str(error))
 
 
-def _under_way(held: HeldImage | None, wanted: Wanted, stage: Stage, percent: int | None) -> HeldImage:
-    found = held or HeldImage(image=wanted.image, url=wanted.artifact.url)
-    return found.model_copy(update={"stage": stage, "percent": percent})
+def _place(told: HeldImage) -> tuple[str, str]:
+    return told.url, told.image
 
 
-def _failing(held: HeldImage | None, wanted: Wanted, error: OperatorError) -> HeldImage:
-    found = held or HeldImage(image=wanted.image, url=wanted.artifact.url)
-    message = str(error).removeprefix(f"{wanted.image}: ")[:1024]
-    trouble = {"wanted": wanted.artifact.checksum or "", "reason": error.reason, "message": message}
-    return found.model_copy(update=trouble)
+def _tried(held: HeldImage, attempt: Attempt) -> HeldImage:
+    """What is told of a file while it is fetched, and when it cannot be."""
+    if attempt.error is not None:
+        whose, _, rest = str(attempt.error).partition(": ")
+        words = rest if whose in attempt.images else str(attempt.error)
+        trouble = {"wanted": attempt.wanted.artifact.checksum or "", "reason": attempt.error.reason}
+        held = held.model_copy(update={**trouble, "message": words[:1024]})
+    if attempt.shown is not None:
+        stage, percent = attempt.shown
+        held = held.model_copy(update={"stage": stage, "percent": percent})
+    return held

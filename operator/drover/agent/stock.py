@@ -54,7 +54,9 @@ class Held:
         return HeldImage(
             image=self.image,
             url=self.url,
+            access="Own" if self.private else "Shared",
             digest=self.digest,
+            checksum=next(iter(self.checksums[1:]), ""),
             size=self.size,
             download_size=self.download_size,
             format=self.format,

@@ -33,11 +33,15 @@ class HeldImage(Model):
     """A file of an image: in the node's cache, or why it does not get there."""
 
     image: Reference
-    """namespace/name of the VirtualMachineImage that asked for it first."""
+    """namespace/name of the VirtualMachineImage that it was fetched for."""
     url: Link
     """Where it came from."""
+    access: Literal["Own", "Shared"] = "Own"
+    """Shared: the node gives it to any image with this URL; Own: it does not, because it took a Secret or a capture."""
     digest: Word = ""
     """sha256:… of the file as fetched; empty while the node does not have it."""
+    checksum: Word = ""
+    """The checksum that it was found to have as well, sha512:… if that was asked for."""
     size: int = 0
     """Bytes in the cache."""
     download_size: int | None = None
@@ -105,7 +109,7 @@ class HypervisorStatus(Model):
     """Guests of ours that libvirt knows."""
     orphans: Annotated[list[Orphan], Field(max_length=1000, json_schema_extra=keyed("uuid"))] | None = None
     """Guests of ours without a Domain."""
-    images: Annotated[list[HeldImage], Field(max_length=500, json_schema_extra=keyed("url"))] | None = None
+    images: Annotated[list[HeldImage], Field(max_length=500)] | None = None
     """Files of images it holds, and those that it cannot get."""
     pools: Annotated[list[PoolNode], Field(max_length=64, json_schema_extra=keyed("name"))] | None = None
     """Pools as they are here; the name is the pool's."""

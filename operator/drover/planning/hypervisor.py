@@ -91,11 +91,11 @@ def describe(found: Findings, before: HypervisorStatus, *, now: str, generation:
 
 
 def pick_images(files: Iterable[HeldImage]) -> tuple[HeldImage, ...]:
-    """Choose those that are told of, by URL, the failing ones first."""
-    every = sorted(files, key=lambda each: each.url)
+    """Choose those that are told of, by URL and image, the failing ones first."""
+    every = sorted(files, key=lambda each: (each.url, each.image))
     failing = [each for each in every if each.reason][:FAILING]
     whole = [each for each in every if not each.reason][: IMAGES - len(failing)]
-    return tuple(sorted((*failing, *whole), key=lambda each: each.url))
+    return tuple(sorted((*failing, *whole), key=lambda each: (each.url, each.image)))
 
 
 def can_wait(status: HypervisorStatus, before: HypervisorStatus) -> bool:

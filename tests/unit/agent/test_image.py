@@ -371,6 +371,49 @@ async def test_of_two_files_from_one_url_each_image_is_given_its_own(
     assert list(found) == ["rival-guess", "shop-private"]
 
 
+async def test_each_image_is_told_of_by_itself_and_what_took_a_secret_is_not_for_others(
+    images: Images, download: Download, bell: Bell
+) -> None:
+    guessed, private = (Artifact(url="http://web/secret", secret=each) for each in (None, "keys"))
+    await held(images, download, bell, Wanted("shop/private", private, disk=True))
+    bell.event.clear()
+    await failed(images, download, bell, Wanted("rival/guess", guessed, disk=True))
+
+    found = [(each.image, each.access, each.digest, each.reason) for each in images.reported()]
+    assert found == [("rival/guess", "Own", "", "ChecksumMismatch"), ("shop/private", "Own", DIGEST, "")]
+
+
+async def test_every_image_that_waits_for_a_file_is_told_why_it_does_not_come(
+    images: Images, download: Download, bell: Bell
+) -> None:
+    reason(images, B, replace(KERNEL, image="shop/other"))
+    await failed(images, download, bell)
+    assert [each[0] for each in troubles(images)] == ["shop/other", "shop/tiny"]
+
+    images.leave(B)
+    assert [each[0] for each in troubles(images)] == ["shop/tiny"]
+
+
+async def test_a_trouble_does_not_name_the_image_that_has_it(images: Images, download: Download, bell: Bell) -> None:
+    download.error = Retryable("shop/tiny: no such host", reason="Unreachable")
+    download.go.set()
+    reason(images, A, KERNEL)
+    await bell.event.wait()
+
+    assert [each.message for each in images.reported()] == ["no such host"]
+
+
+async def test_the_checksum_that_a_file_was_found_to_have_is_told(
+    images: Images, download: Download, bell: Bell
+) -> None:
+    checked = Artifact(url="http://web/vmlinuz", checksum=f"sha512:{'c' * 128}")
+    await held(images, download, bell, Wanted("shop/tiny", checked, disk=False))
+
+    assert [(each.digest, each.checksum, each.access) for each in images.reported()] == [
+        (DIGEST, checked.checksum, "Shared")
+    ]
+
+
 def test_two_who_fetch_from_one_url_do_not_write_to_one_file(tmp_path: Path) -> None:
     orders = [Order("http://web/secret", tmp_path, "Disk", owner=each) for each in ("", "shop/private", "rival/guess")]
 

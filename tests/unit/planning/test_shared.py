@@ -25,8 +25,9 @@ OTHER = "sha256:" + "b" * 64
 SHA512 = "sha512:" + "c" * 128
 
 
-def _held(url: str = URL, digest: str = SHA) -> dict[str, Any]:
-    return {"image": "shop/debian", "url": url, "digest": digest, "size": 10, "format": "qcow2", "virtualSize": 2 << 30}
+def _held(url: str = URL, digest: str = SHA, image: str = "shop/debian", **more: Any) -> dict[str, Any]:
+    facts = {"digest": digest, "size": 10, "format": "qcow2", "virtualSize": 2 << 30, "access": "Shared"}
+    return {"image": image, "url": url, **facts, **more}
 
 
 def _reported(name: str, *, ready: bool = True, **fields: Any) -> dict[str, Any]:
