@@ -591,8 +591,8 @@ def kind_of(body: Body) -> Kind:
     return next(kind for kind in OURS if kind.name == body["kind"])
 
 
-@pytest.mark.parametrize("name", ["pool-lvm"])
-def test_an_example_of_what_tests_cannot_run_is_taken(cluster_sandbox: World, name: str) -> None:
+@pytest.mark.parametrize("name", sorted(path.stem for path in EXAMPLES.glob("*.yaml")))
+def test_an_example_is_taken_by_the_api_server(cluster_sandbox: World, name: str) -> None:
     said = cluster_sandbox.kubectl("apply", "--dry-run=server", "-f", str(EXAMPLES / f"{name}.yaml"))
 
     assert "created (server dry run)" in said

@@ -2,11 +2,14 @@
 
 import json
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 from tests.system.world import BOOT, Machine, Object, Tenant, World, eventually, make_machine, make_object
 
+EXAMPLES = Path(__file__).resolve().parents[2] / "manifests" / "examples"
 FORGED = "02:00:00:00:0f:0f"
 ON = {name: {"kubernetes.io/hostname": name} for name in ("n1", "n2")}
 WEB = {"name": "http", "protocol": "TCP", "ports": ["80"]}
@@ -28,6 +31,14 @@ def make_network(tenant: Tenant, made: list[str], kind: str, number: int, **more
     made.append(name)
     tenant.apply(make_object("VirtualNetwork", name, {"type": kind, "subnets": [subnet], **more}))
     return name
+
+
+def example(tenant: Tenant, made: list[str], name: str) -> str:
+    """Apply the network of an example."""
+    (network,) = yaml.safe_load_all((EXAMPLES / f"{name}.yaml").read_text(encoding="utf-8"))
+    made.append(network["metadata"]["name"])
+    tenant.apply(network)
+    return made[-1]
 
 
 def begin(tenant: Tenant, name: str, node: str, network: str, **interface: Any) -> Machine:
@@ -56,7 +67,7 @@ def lan(machine: Machine, **fields: Any) -> None:
 
 
 def test_guests_on_two_nodes_meet_on_an_overlay(tenant: Tenant, networks: list[str]) -> None:
-    over = make_network(tenant, networks, "Overlay", 1, overlay={"vni": 4001})
+    over = example(tenant, networks, "network-overlay")
     a, b = begin(tenant, "a", "n1", over), begin(tenant, "b", "n2", over)
     for each in (a, b):
         each.ready()
@@ -65,13 +76,13 @@ def test_guests_on_two_nodes_meet_on_an_overlay(tenant: Tenant, networks: list[s
     eventually("a to reach b", lambda: reaches(a, b), 30)
     assert ask(b, "ping", host=a.ip) == "answer"
     assert "mtu 1450" in ask(a, "address")
-    name = f"b.{tenant.namespace}.{over}.internal"
+    name = f"b.{tenant.namespace}.shop.internal"
     eventually(f"{name} to be known on n1", lambda: b.ip in ask(a, "lookup", name=name), 20)
     assert tenant.world.node("n1", "curl", "-s", "-m", "10", f"http://{b.ip}/hostname").strip() == "b"
 
 
 def test_an_isolated_network_reaches_its_own_and_nobody_else(tenant: Tenant, networks: list[str]) -> None:
-    isolated = make_network(tenant, networks, "Isolated", 2)
+    isolated = example(tenant, networks, "network-isolated")
     a, b = begin(tenant, "a", "n1", isolated), begin(tenant, "b", "n1", isolated)
     for each in (a, b):
         each.ready()
@@ -210,14 +221,12 @@ def test_a_cable_can_be_pulled_out_and_traffic_bounded(tenant: Tenant, networks:
 
 
 def test_a_dual_stack_network_gives_an_address_of_each_family(tenant: Tenant, networks: list[str]) -> None:
-    four = {"name": "v4", "cidr": "10.208.0.0/24", "gateway": "10.208.0.1"}
-    six = {"name": "v6", "cidr": "fd00:208::/64", "gateway": "fd00:208::1"}
-    net = make_network(tenant, networks, "NAT", 8, subnets=[four, six])
+    net = example(tenant, networks, "network-nat-dual-stack")
     a = begin(tenant, "a", "n1", net).ready()
 
     (shown,) = a.status["addresses"]
-    assert (shown["ip"], shown["ipv6"]) == ("10.208.0.2", "fd00:208::2")
-    assert "fd00:208::2" in ask(a, "lookup", name=f"a.{tenant.namespace}.{net}.internal")
+    assert (shown["ip"], shown["ipv6"]) == ("10.143.0.11", "fd00:143::2")
+    assert "fd00:143::2" in ask(a, "lookup", name=f"a.{tenant.namespace}.{net}.internal")
 
 
 def test_a_service_leads_to_machines_of_an_overlay_and_says_when_it_cannot(
