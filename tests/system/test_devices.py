@@ -39,11 +39,11 @@ def settle(machine: Machine, what: str, look: Any) -> None:
     eventually("Synced", lambda: machine.condition("Synced").get("status") == "True", 30)
 
 
-def example(tenant: Tenant, name: str, machine: str) -> Machine:
+def example(tenant: Tenant, name: str, machine: str, seconds: float = BOOT) -> Machine:
     """Apply an example as a user does who has the image of the quickstart, and wait until its machine serves."""
     tenant.apply(make_kernel_image())
     tenant.kubectl("apply", "-f", str(EXAMPLES / name))
-    return tenant.machine(machine).ready()
+    return tenant.machine(machine).ready(seconds)
 
 
 def test_disks_are_plugged_in_as_the_spec_says(tenant: Tenant) -> None:
@@ -142,7 +142,7 @@ def test_a_restart_with_more_memory_books_it_first(tenant: Tenant) -> None:
 
 
 def test_uefi_and_a_tpm_are_there_and_go_with_the_machine(tenant: Tenant, world: World) -> None:
-    machine = example(tenant, "firmware.yaml", "secure")
+    machine = example(tenant, "firmware.yaml", "secure", 2 * BOOT)
     node, name = machine.node, f"{tenant.namespace}.secure"
 
     assert shows(machine, SECURE_BOOT)[-1] == "\x01"
@@ -221,7 +221,8 @@ def test_huge_pages_are_booked_with_the_scheduler(tenant: Tenant) -> None:
     machine = tenant.machine("large")
     eventually("no place", lambda: "hugepages-2Mi" in machine.condition("Scheduled").get("message", ""), 30)
 
-    machine.patch(memory={"hugepages": None})
+    # It is not waited for, and hears no request to shut down before it has booted.
+    machine.patch(memory={"hugepages": None}, terminationGracePeriodSeconds=0)
     eventually("a place", lambda: machine.condition("Scheduled").get("status") == "True", 30)
 
 
