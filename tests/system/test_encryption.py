@@ -158,4 +158,4 @@ def test_a_wiped_volume_is_opened_by_nobody(host: Machine) -> None:
     host.delete()
 
     eventually("the file to go", lambda: not world.node(node, "ls", file, check=False), 60)
-    assert "LUKS" not in world.node(node, "head", "-c", "4194304", "--", kept)
+    assert world.node(node, "grep", "-c", "LUKS", "--", kept, check=False).strip() in {"", "0"}

@@ -37,6 +37,11 @@ def keyed(key: str) -> dict[str, JsonValue]:
     return {"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": [key]}
 
 
+def whole() -> dict[str, JsonValue]:
+    """Schema extras of a map that is written as one: emptied key by key, the API server would make null of it."""
+    return {"x-kubernetes-map-type": "atomic"}
+
+
 def between(name: str, least: str, most: str) -> dict[str, JsonValue]:
     """Schema extras of a quantity: its bounds; the message names the field, the value refused and what is allowed."""
     value = "(type(self) == int ? quantity(string(self)) : quantity(self))"

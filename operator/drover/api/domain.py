@@ -22,6 +22,7 @@ from drover.api.base import (
     keyed,
     rule,
     rules,
+    whole,
 )
 from drover.api.cloudinit import AuthorizedKeys, EnvironmentVariable, SecretKey, SeedText
 from drover.api.hardware import DiskBus, DiskHardware, Machine
@@ -256,7 +257,7 @@ class LiveMachine(Model):
     """Cores that it can be given as it runs; absent: no more than it has."""
     max_memory_bytes: int | None = None
     """Memory that it can be given as it runs; absent: no more than it has."""
-    settings: Annotated[dict[str, LiveText], Field(max_length=16)] = {}
+    settings: Annotated[dict[str, LiveText], Field(max_length=16, json_schema_extra=whole())] = {}
     """What else it was started with, by path in the machine's spec; absent: the default."""
     ports: int = 0
     """Slots on its board for disks on VirtIO and for interfaces, taken and free."""
@@ -268,7 +269,7 @@ class LiveMachine(Model):
     """Its interfaces, each as name, network, hardware address, IP addresses with a comma between, and the model unless it is VirtIO."""
     devices: Annotated[list[LiveText], Field(max_length=MOST)] = []
     """Its devices of the node, each as name, resource and addresses with commas between."""
-    changing: Annotated[dict[str, LiveText], Field(max_length=32)] = {}
+    changing: Annotated[dict[str, LiveText], Field(max_length=32, json_schema_extra=whole())] = {}
     """Those of its disks and interfaces that are being plugged in or out just now, by path in the machine's spec: Plugging or Unplugging."""
     kernel: Annotated[str, Field(max_length=8192)] = ""
     """Image and arguments of its kernel."""

@@ -248,9 +248,11 @@ def undefine(connection: libvirt.virConnect, uuid: str) -> None:
     domain = ours(connection, uuid)
     if domain is None or not domain.isPersistent():
         return
-    variables = libvirt.VIR_DOMAIN_UNDEFINE_NVRAM if has_variables(domain.XMLDesc()) else 0
-    kept = libvirt.VIR_DOMAIN_UNDEFINE_MANAGED_SAVE | libvirt.VIR_DOMAIN_UNDEFINE_TPM
-    found(domain.undefineFlags, kept | variables)
+    present = domain.XMLDesc()
+    variables = libvirt.VIR_DOMAIN_UNDEFINE_NVRAM if has_variables(present) else 0
+    # Only where there is one: not every driver of libvirt's knows the word.
+    content = libvirt.VIR_DOMAIN_UNDEFINE_TPM if has_tpm(present) else 0
+    found(domain.undefineFlags, libvirt.VIR_DOMAIN_UNDEFINE_MANAGED_SAVE | variables | content)
 
 
 def write_record(connection: libvirt.virConnect, uuid: str, record: Record) -> None:
