@@ -27,7 +27,8 @@ SHORT = {
     "vnet": kinds.NETWORK,
     "vol": kinds.VOLUME,
 }
-KINDS = {each.name.lower(): each for each in vars(kinds).values() if isinstance(each, Kind)} | SHORT
+EVERY = tuple(each for each in vars(kinds).values() if isinstance(each, Kind))
+KINDS = {each.name.lower(): each for each in EVERY} | {f"{each.plural}.{each.group}": each for each in EVERY} | SHORT
 """By the names that kubectl knows them under."""
 
 
