@@ -1,8 +1,9 @@
 """How each step for a Domain is carried out: one function an action, found in a table."""
 
-from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import PurePosixPath
+from typing import TypeVar
 
 from drover.agent import domain_devices as devices
 from drover.agent import network as networks
@@ -24,10 +25,11 @@ from drover.planning import record as records
 from drover.planning.hostdevice import Assigned
 from drover.planning.view import DomainView, view
 from drover.state.guest import Blueprint, Files, Kernel, Record
-from drover.state.host import Reservation
+from drover.state.host import HostFacts, Reservation
 from drover.state.objects import read_volume
 from drover.state.resource import Key
 
+T = TypeVar("T")
 BIND_SECONDS = 0.5
 """How soon to look again whether the API knows that this node has a volume's data."""
 UNSUPPORTED_SECONDS = 45.0
@@ -176,26 +178,28 @@ async def _define(work: Work, action: does.Define) -> None:
 async def _check_host(work: Work, _: does.CheckHost) -> None:
     spec, guest = work.order.spec, await work.node.host.guest(work.order.spec.uuid)
     record = guest.record if guest else records.fresh("", "", spec)
-    for afresh in (False, True):
-        facts = await work.node.host.facts(afresh=afresh)
-        words = support.missing(spec.machine, facts, record, direct=spec.kernel is not None)
-        if not words:
-            await work.node.devices.check(work.order)
-            return
-    raise NotReady(words, reason="Unsupported", delay=UNSUPPORTED_SECONDS)
+    words = await _wanting(
+        work, lambda facts: support.missing(spec.machine, facts, record, direct=spec.kernel is not None)
+    )
+    if words:
+        raise NotReady(words, reason="Unsupported", delay=UNSUPPORTED_SECONDS)
+    await work.node.devices.check(work.order)
 
 
 async def lacks(work: Work, record: Record) -> Mapping[str, str]:
     """What the node lacks for a guest in flight that would be started otherwise now, by path in the machine's spec."""
-    spec, found = work.order.spec, dict[str, str]()
+    spec = work.order.spec
     if record.live is None or record.live.settings == live.settings(spec.machine):
-        return found
-    for afresh in (False, True):
-        facts = await work.node.host.facts(afresh=afresh)
-        found = support.lacks(spec.machine, facts, record, direct=spec.kernel is not None)
-        if not found:
-            break
-    return found
+        return {}
+    return await _wanting(
+        work, lambda facts: support.lacks(spec.machine, facts, record, direct=spec.kernel is not None)
+    )
+
+
+async def _wanting(work: Work, find: Callable[[HostFacts], T]) -> T:
+    """Find what the host lacks; looked at afresh before anything is said to be missing."""
+    found = find(await work.node.host.facts())
+    return find(await work.node.host.facts(afresh=True)) if found else found
 
 
 async def _blueprint(work: Work, record: Record) -> Blueprint:

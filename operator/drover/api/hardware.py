@@ -37,6 +37,7 @@ MachineType = Annotated[
         json_schema_extra=told(MACHINE, "q35 or virt, or one version of them such as pc-q35-7.2"),
     ),
 ]
+BootOrder = Annotated[int, Field(ge=1, le=16)]
 Serial = Annotated[
     str,
     Field(

@@ -20,6 +20,9 @@ class InterfaceLimits(Model):
     """Bytes a second, in each direction by itself, such as 10M."""
 
 
+SecurityGroups = Annotated[list[Label], Field(max_length=8, json_schema_extra={"x-kubernetes-list-type": "set"})]
+
+
 class Interface(Model):
     """One network interface."""
 
@@ -39,7 +42,5 @@ class Interface(Model):
     """Up (default) or Down: an unplugged cable. Live."""
     limits: InterfaceLimits | None = None
     """Bounds of its traffic. Live."""
-    security_groups: (
-        Annotated[list[Label], Field(max_length=8, json_schema_extra={"x-kubernetes-list-type": "set"})] | None
-    ) = None
+    security_groups: SecurityGroups | None = None
     """SecurityGroups of this namespace. None: all may reach the machine; one or more: only what their rules allow. Live."""

@@ -10,7 +10,6 @@ from pydantic import ConfigDict, Field
 
 from drover.api.base import (
     Conditions,
-    Label,
     Model,
     ObjectName,
     Quantity,
@@ -26,6 +25,7 @@ from drover.api.cloudinit import EnvironmentVariable, InlineCloudInit
 from drover.api.hardware import (
     CPU,
     Architecture,
+    BootOrder,
     DiskBus,
     DiskCache,
     DiskLimits,
@@ -38,7 +38,7 @@ from drover.api.hardware import (
     Switch,
     Watchdog,
 )
-from drover.api.interface import AddressMode, InterfaceLimits, InterfaceModel, LinkState
+from drover.api.interface import AddressMode, InterfaceLimits, InterfaceModel, LinkState, SecurityGroups
 from drover.api.probe import Port, ReadinessProbe
 from drover.api.resolved import ReclaimPolicy, RestartPolicy
 from drover.api.scheduling import AffinityData, SpreadData
@@ -71,7 +71,7 @@ class TemplateDisk(Model):
     """Enabled drops what the guest wrote when it stops."""
     serial: Serial | None = None
     """Serial number the guest sees."""
-    boot_order: Annotated[int, Field(ge=1, le=16)] | None = None
+    boot_order: BootOrder | None = None
     """Its turn when a boot loader is looked for."""
     limits: DiskLimits | None = None
     """Bounds of its traffic."""
@@ -92,9 +92,7 @@ class TemplateInterface(Model):
     """Up, or Down: an unplugged cable."""
     limits: InterfaceLimits | None = None
     """Bounds of its traffic."""
-    security_groups: (
-        Annotated[list[Label], Field(max_length=8, json_schema_extra={"x-kubernetes-list-type": "set"})] | None
-    ) = None
+    security_groups: SecurityGroups | None = None
     """SecurityGroups of the machine's namespace."""
 
 

@@ -31,6 +31,7 @@ from drover.api.cloudinit import CloudInit
 from drover.api.hardware import (
     CPU,
     Architecture,
+    BootOrder,
     DiskBus,
     DiskCache,
     DiskLimits,
@@ -170,7 +171,7 @@ class Disk(Model):
     """Enabled drops what the guest wrote when it stops, so that every start finds the disk new; default Disabled. A change applies at the next start."""
     serial: Serial | None = None
     """Serial number the guest sees, of at most 20 characters; default the name. A change applies at the next start."""
-    boot_order: Annotated[int, Field(ge=1, le=16)] | None = None
+    boot_order: BootOrder | None = None
     """Its turn when a boot loader is looked for; those without one follow in the order of the list. A change applies at the next start."""
     limits: DiskLimits | None = None
     """Bounds of its traffic. Live."""
