@@ -66,6 +66,11 @@ WHOLE = vm(
 )
 
 
+def sealed(word: str) -> Body:
+    """Write that an image is captured from a machine, and whether it is sealed."""
+    return {"type": "VirtualMachine", "virtualMachine": {"name": "web", "seal": word}}
+
+
 def disk(**fields: Any) -> Body:
     """Write a machine with one disk, its root disk with other fields."""
     return vm(disks=[{name: value for name, value in (ROOT | fields).items() if value is not None}])
@@ -379,6 +384,11 @@ REFUSED = [
     pytest.param(
         image(source=CAPTURE, checksum=f"sha256:{'0' * 64}"), "has no checksum beforehand", id="capture-checksum"
     ),
+    pytest.param(
+        image(source=sealed("Yes")),
+        'spec.source.virtualMachine.seal: Unsupported value: "Yes"|"Enabled", "Disabled"',
+        id="seal",
+    ),
     pytest.param(image(source={"type": "Upload"}), 'spec.source.type: Unsupported value: "Upload"', id="source-type"),
     pytest.param(image(checksum="md5:aa"), 'spec.checksum: Invalid value: "md5:aa"|sha256:', id="checksum"),
     pytest.param(image(source={"type": "HTTP"}), "source.http goes with type HTTP, and only with it", id="no-url"),
@@ -490,6 +500,7 @@ CHANGES = [
     pytest.param(
         san(), san(luns=[{"lun": 1, "volume": "shop/b"}]), "neither changed nor removed", id="a-lun-changes-hands"
     ),
+    pytest.param(image(source=sealed("Disabled")), image(source=sealed("Enabled")), "source is immutable", id="seal"),
     pytest.param(
         image(), image(checksum=f"sha256:{'0' * 64}"), "spec.checksum|checksum is immutable", id="image-checksum"
     ),
@@ -518,6 +529,11 @@ ALLOWED = [
     ),
     pytest.param(image(type="ISO"), image(type="ISO", allowedNamespaces={"from": "All"}), id="an-iso"),
     pytest.param(image(source=CAPTURE), image(source=CAPTURE, allowedNamespaces={"from": "All"}), id="a-capture"),
+    pytest.param(
+        image(source=sealed("Enabled")),
+        image(source=sealed("Enabled"), allowedNamespaces={"from": "All"}),
+        id="a-sealed-capture",
+    ),
     pytest.param(vm(), vm(powerState="Stopped"), id="a-machine-is-stopped"),
 ]
 

@@ -213,6 +213,35 @@ async def test_what_is_left_of_a_copy_that_was_not_finished_is_made_anew(host: H
     assert (files / "uid.qcow2").read_bytes() == b"data"
 
 
+async def test_a_copy_that_is_worked_on_gets_its_name_when_that_is_done(host: Host, files: Path) -> None:
+    await host.ensure_pool("files", str(files))
+    await host.create_volume("files", "origin", GIB)
+    (files / "origin.qcow2").write_bytes(b"data")
+    for _ in range(2):
+        await host.captures.begin("files", "uid", ("files", "origin"))
+    (files / "uid.copy.qcow2").write_bytes(b"work")
+
+    assert await host.volume("files", "uid") is None
+    made = await host.captures.finish("files", "uid")
+
+    assert (made.capacity_bytes, (files / "uid.qcow2").read_bytes()) == (GIB, b"work")
+    assert await host.captures.finish("files", "uid") == made
+
+
+async def test_a_copy_that_was_worked_on_in_vain_is_dropped(host: Host, files: Path) -> None:
+    await host.ensure_pool("files", str(files))
+    await host.create_volume("files", "origin", GIB)
+    (files / "origin.qcow2").write_bytes(b"data")
+    await host.captures.begin("files", "uid", ("files", "origin"))
+
+    for _ in range(2):
+        await host.captures.drop("files", "uid")
+
+    assert not (files / "uid.copy.qcow2").exists()
+    with pytest.raises(NotReady, match="copy"):
+        await host.captures.finish("files", "uid")
+
+
 async def test_a_volume_with_all_that_is_in_its_image_leaves_nothing_else_behind(host: Host, files: Path) -> None:
     await host.ensure_pool("files", str(files))
     await host.create_volume("files", "uid.linked", GIB, Path("/images/abc.qcow2"))

@@ -75,12 +75,15 @@ class FakeHost:
     """Whether guests switch themselves off when they are asked to."""
     copied: asyncio.Event | None = None
     """When copies are whole; None: at once."""
+    folder: Path = Path("/pool")
+    """Where copies that are worked on are."""
 
     def __post_init__(self) -> None:
         self.given: dict[str, tuple[tuple[str, str], ...]] = {}
         self._listeners: list[Callable[[GuestEvent], None]] = []
         self._watchers: list[Callable[[bool], None]] = []
         self.safe = FakeSafe(self.files, self._call)
+        self.captures = self
 
     def subscribe(self, callback: Callable[[GuestEvent], None]) -> None:
         self._listeners.append(callback)
@@ -299,6 +302,24 @@ class FakeHost:
             await self.copied.wait()
         size = max(size_bytes, self.files[origin].capacity_bytes)
         return self.files.setdefault((pool, uid), VolumeFile(f"/{pool}/{uid}", size, 1 << 20))
+
+    def _write(self, path: Path) -> None:
+        path.write_text("identity\n")
+
+    async def begin(self, pool: str, uid: str, origin: tuple[str, str]) -> VolumeFile:
+        file = await self.copy_volume(pool, f"{uid}.copy", 0, origin)
+        path = self.folder / f"{uid}.copy.qcow2"
+        self._write(path)
+        copy = self.files[pool, f"{uid}.copy"] = replace(file, path=str(path))
+        return copy
+
+    async def finish(self, pool: str, uid: str) -> VolumeFile:
+        self._call("finish")
+        return self.files.setdefault((pool, uid), self.files.pop((pool, f"{uid}.copy")))
+
+    async def drop(self, pool: str, uid: str) -> None:
+        self._call("drop")
+        self.files.pop((pool, f"{uid}.copy"), None)
 
     async def lun(self, pool: str, lun: int) -> VolumeFile | None:
         self._call("lun")

@@ -3,8 +3,12 @@
 Nodes take them into their caches from there as they fetch other images, pinned to the digest that is found here.
 """
 
+from contextlib import suppress
+from pathlib import Path
+
 from drover.agent import pool as pools
 from drover.agent.node import Node
+from drover.agent.seal import Sealing, check
 from drover.api.hypervisor import HeldImage
 from drover.api.image import ImageCapture
 from drover.api.kinds import IMAGE
@@ -12,6 +16,7 @@ from drover.errors import NotReady, OperatorError
 from drover.kube.definitions import kinds_removed
 from drover.metrics.registry import wrote
 from drover.planning import imagesource, names
+from drover.planning.capture import is_sealed
 from drover.planning.view import ImageView
 from drover.state.host import VolumeFile
 from drover.state.resource import Key
@@ -44,8 +49,25 @@ async def _kept(node: Node, image: ImageView, place: ImageCapture) -> HeldImage:
     if file is None and known is not None:
         words = f"the data of the image are not in pool {place.pool} any more: delete it and capture it anew"
         raise NotReady(words, reason="CaptureLost")
-    file = file or await node.host.copy_volume(place.pool, image.meta.uid, 0, (place.pool, place.volume_uid))
+    file = file or await _made(node, image, place)
     return _held(image, file, known or await node.host.digest(file))
+
+
+async def _made(node: Node, image: ImageView, place: ImageCapture) -> VolumeFile:
+    origin = place.pool, place.volume_uid
+    if not is_sealed(image):
+        return await node.host.copy_volume(place.pool, image.meta.uid, 0, origin)
+    check()
+    facts = await node.host.facts()
+    copy = await node.host.captures.begin(place.pool, image.meta.uid, origin)
+    folder = node.identity.state_dir / "seal"
+    try:
+        await node.sealer.seal(Sealing(Path(copy.path), copy.capacity_bytes, folder, kvm=facts.accelerator == "KVM"))
+    except OperatorError:
+        with suppress(OperatorError):
+            await node.host.captures.drop(place.pool, image.meta.uid)
+        raise
+    return await node.host.captures.finish(place.pool, image.meta.uid)
 
 
 def _held(image: ImageView, file: VolumeFile, digest: str) -> HeldImage:

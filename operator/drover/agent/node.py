@@ -12,6 +12,7 @@ from drover.agent.keys import Keys
 from drover.agent.memory import Memory
 from drover.agent.orders import Orders
 from drover.agent.probe import Prober
+from drover.agent.seal import Sealer
 from drover.agent.seed import Seeds
 from drover.agent.shared import SharedThings
 from drover.agent.survey import Survey
@@ -59,3 +60,4 @@ class Node:
     changed: Callable[[], None]
     """Tells that the Hypervisor may have something new to report."""
     chores: Chores = field(default_factory=Chores)
+    sealer: Sealer = field(default_factory=Sealer)

@@ -5,6 +5,7 @@ from typing import Annotated, Literal
 from pydantic import ConfigDict, Field
 
 from drover.api.base import Conditions, Label, Link, Model, ObjectName, Users, Word, keyed, rule, rules, told, unchanged
+from drover.api.hardware import Switch
 from drover.api.sharing import AllowedNamespaces
 
 CHECKSUM = r"^(sha256:[0-9a-f]{64}|sha512:[0-9a-f]{128})$"
@@ -80,6 +81,8 @@ class CapturedVolume(Model):
 
     name: ObjectName
     """Name of the StorageVolume; it may change or go once it is captured."""
+    seal: Switch | None = None
+    """Enabled takes out of the image what makes a guest one of its kind: machine-id, SSH host keys, cloud-init's state, logs, DHCP leases; the volume stays as it is. Needs virt-sysprep on the node; default Disabled."""
 
 
 class CapturedMachine(Model):
@@ -87,6 +90,8 @@ class CapturedMachine(Model):
 
     name: Label
     """Name of the VirtualMachine; it may change or go once its disk is captured."""
+    seal: Switch | None = None
+    """Enabled takes out of the image what makes a guest one of its kind: machine-id, SSH host keys, cloud-init's state, logs, DHCP leases; the machine's disk stays as it is. Needs virt-sysprep on the node; default Disabled."""
 
 
 def _member(kind: str, name: str) -> dict[str, str]:

@@ -81,6 +81,7 @@ class Host:
         threads = options.starts + SAVES + CUTS + COPIES + SPARE_THREADS
         self._libvirt = Connection(options.uri, threads=threads, callbacks=callbacks)
         self.safe = Safe(self._libvirt, self._copies)
+        self.captures = capture.Captures(self._libvirt, self._copies)
         # A guest decides how long its agent takes to answer, so those calls must not stand in anybody's way.
         self._guest_agents = Connection(options.uri, threads=AGENT_THREADS)
         self._tasks: list[asyncio.Task[None]] = []

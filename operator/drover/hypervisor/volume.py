@@ -80,10 +80,35 @@ def copy(connection: libvirt.virConnect, pool: str, uid: str, size_bytes: int, o
     storage = active(connection, pool)
     known = _lookup(storage, uid) or _known_to_the_directory(storage, uid)
     if known is None:
-        _discard(storage, translation.unfinished(uid))
-        copied = _copied(storage, translation.unfinished(uid), size_bytes, source(connection, origin))
-        known = _settled(storage, uid, Path(copied.path()))
+        copied = begin_copy(connection, pool, uid, size_bytes, origin)
+        known = _settled(storage, uid, Path(copied.path))
     return _facts(known)
+
+
+def begin_copy(
+    connection: libvirt.virConnect, pool: str, uid: str, size_bytes: int, origin: tuple[str, str]
+) -> VolumeFile:
+    """Make a copy that does not have the volume's name yet, anew if there is one."""
+    storage = active(connection, pool)
+    _discard(storage, translation.unfinished(uid))
+    return _facts(_copied(storage, translation.unfinished(uid), size_bytes, source(connection, origin)))
+
+
+def finish_copy(connection: libvirt.virConnect, pool: str, uid: str) -> VolumeFile:
+    """Give a copy that was begun the name of its volume, unless that is there."""
+    storage = active(connection, pool)
+    known = _lookup(storage, uid)
+    if known is None:
+        path = Path(directory(storage)) / translation.name(translation.unfinished(uid))
+        if not path.exists():
+            raise NotReady(f"the copy that was to be volume {uid} went from pool {pool}", reason="CopyFailed")
+        known = _settled(storage, uid, path)
+    return _facts(known)
+
+
+def drop_copy(connection: libvirt.virConnect, pool: str, uid: str) -> None:
+    """Delete a copy that was begun."""
+    _discard(active(connection, pool), translation.unfinished(uid))
 
 
 def made(connection: libvirt.virConnect, pool: str, uid: str, write: Callable[[PurePosixPath], None]) -> VolumeFile:

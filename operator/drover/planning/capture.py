@@ -50,6 +50,13 @@ def is_captured(image: ImageView) -> bool:
     return source is not None and bool(source.volume or source.virtual_machine)
 
 
+def is_sealed(image: ImageView) -> bool:
+    """Tell whether what makes a guest one of its kind is to be taken out of an image."""
+    source = image.spec.source
+    origin = source and (source.virtual_machine or source.volume)
+    return bool(origin and origin.seal == "Enabled")
+
+
 def is_whole(image: ImageView) -> bool:
     """Tell whether a capture was made: from then on its origin does not matter."""
     return image.status.capture is not None and image.status.digest is not None

@@ -1,5 +1,7 @@
 """Captured images on a node: made once, told, taken into the cache, and deleted with the image."""
 
+import asyncio
+import os
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -16,7 +18,7 @@ from drover.agent.workers import Wanted
 from drover.api.domain import Artifact
 from drover.api.hypervisor import HeldImage
 from drover.api.kinds import CRD, IMAGE, POOL
-from drover.errors import NotReady
+from drover.errors import NotReady, Retryable
 from drover.hypervisor.capture import digest
 from drover.planning import names
 from drover.state.host import VolumeFile
@@ -152,6 +154,81 @@ def test_a_lost_capture_is_told_although_the_cache_has_it(world: World) -> None:
     assert (told(world) or kept).reason == "CaptureLost"
     world.node.images.keep_no_more(KEY)
     assert told(world) is None
+
+
+# --- sealed ---------------------------------------------------------------------------------------------------------
+
+SEALED = {"type": "VirtualMachine", "virtualMachine": {"name": "web", "seal": "Enabled"}}
+
+
+@pytest.fixture
+def sealing(world: World, monkeypatch: pytest.MonkeyPatch) -> World:
+    """A node that is to capture an image and to seal it, without the program for that."""
+    metadata = {"finalizers": [names.FINALIZER_IMAGE]}
+    world.put(IMAGE, KEY, {"spec": {"type": "Disk", "source": SEALED}, "status": BOUND, "metadata": metadata})
+    world.host.folder = world.folder
+    (world.folder / "bin").mkdir()
+    monkeypatch.setenv("PATH", f"{world.folder / 'bin'}:/usr/bin:/bin")
+    return world
+
+
+def install(world: World, line: str) -> None:
+    """Put something in the place of virt-sysprep."""
+    program = world.folder / "bin" / "virt-sysprep"
+    program.write_text(f"#!/bin/sh\nfor last; do :; done\n{line}\n")
+    program.chmod(0o755)
+
+
+def content(world: World) -> str:
+    return Path(world.host.files["default", "uid-golden"].path).read_text()
+
+
+async def test_a_copy_is_sealed_before_it_gets_its_name(sealing: World) -> None:
+    install(sealing, 'echo sealed >"$last"')
+
+    await capture.reconcile(sealing.node, KEY)
+
+    assert content(sealing) == "sealed\n"
+    assert sealing.host.calls.index("finish") < sealing.host.calls.index("digest")
+    assert sealing.host.files["default", "uid-notes"] == NOTES
+    assert (told(sealing) or HeldImage(image="", url="")).reason == ""
+
+
+async def test_nothing_is_copied_on_a_node_that_cannot_seal_until_it_can(sealing: World) -> None:
+    with pytest.raises(NotReady, match="guestfs-tools"):
+        await capture.reconcile(sealing.node, KEY)
+    assert (told(sealing) or HeldImage(image="", url="")).reason == "SealUnsupported"
+    assert COPY not in sealing.host.calls
+
+    install(sealing, "exit 0")
+    await capture.reconcile(sealing.node, KEY)
+
+    assert (told(sealing) or HeldImage(image="", url="")).digest
+
+
+async def test_a_copy_that_cannot_be_sealed_is_not_kept(sealing: World) -> None:
+    install(sealing, "echo 'virt-sysprep: error: no operating systems were found'; exit 1")
+
+    with pytest.raises(Retryable, match="no operating systems"):
+        await capture.reconcile(sealing.node, KEY)
+
+    assert (told(sealing) or HeldImage(image="", url="")).reason == "SealFailed"
+    assert set(sealing.host.files) == {("default", "uid-notes")}
+
+
+async def test_of_an_agent_that_dies_while_it_seals_no_image_is_left(sealing: World) -> None:
+    os.mkfifo(sealing.folder / "begun")
+    install(sealing, f"echo >{sealing.folder}/begun; sleep 600")
+    task = asyncio.ensure_future(capture.reconcile(sealing.node, KEY))
+    await asyncio.to_thread((sealing.folder / "begun").read_text)
+    task.cancel()
+    await asyncio.wait({task})
+    assert ("default", "uid-golden") not in sealing.host.files
+
+    install(sealing, 'echo sealed >"$last"')
+    again = sealing.reborn()
+    await capture.reconcile(again.node, KEY)
+    assert content(again) == "sealed\n"
 
 
 # --- into the cache -------------------------------------------------------------------------------------------------

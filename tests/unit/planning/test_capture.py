@@ -185,6 +185,25 @@ def test_who_lets_an_image_go(status: Any, meta: Any, gone: bool, forsaken: bool
     assert capture.forsaken(replace(found, meta=replace(found.meta, **meta)), gone=gone) is forsaken
 
 
+MACHINE = {"type": "VirtualMachine", "virtualMachine": {"name": "web"}}
+
+
+@pytest.mark.parametrize(
+    ("source", "sealed"),
+    [
+        (SOURCE, False),
+        (MACHINE, False),
+        (SOURCE | {"volume": {"name": "notes", "seal": "Disabled"}}, False),
+        (SOURCE | {"volume": {"name": "notes", "seal": "Enabled"}}, True),
+        (MACHINE | {"virtualMachine": {"name": "web", "seal": "Enabled"}}, True),
+    ],
+)
+def test_an_image_is_sealed_when_its_source_says_so(source: Any, sealed: bool) -> None:  # noqa: FBT001
+    assert capture.is_sealed(golden(source=source)) is sealed
+    assert not capture.is_sealed(make_image())
+    assert not capture.is_sealed(make_kernel())
+
+
 def test_a_captured_image_is_called_by_its_pool_and_uid() -> None:
     assert imagesource.kept(golden(BOUND)) == URL
     assert imagesource.kept(golden()) == ""
