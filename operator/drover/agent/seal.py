@@ -32,7 +32,6 @@ OPERATIONS = ("customize", "dhcp-client-state", "logfiles", "machine-id", "ssh-h
 DELETED = (
     "/var/lib/cloud/*",
     "/var/log/cloud-init*.log",
-    "/run/cloud-init/*",
     "/var/lib/dbus/machine-id",
     "/var/lib/NetworkManager/*.lease",
     "/var/lib/systemd/random-seed",
