@@ -27,8 +27,8 @@ UNSUPPORTED_SECONDS = 30.0
 """How soon to look again whether the program was installed: nobody tells."""
 FAILED_SECONDS = 600.0
 """How soon to seal another copy: the origin may have been changed meanwhile."""
-OPERATIONS = ("customize", "dhcp-client-state", "logfiles", "machine-id", "ssh-hostkeys", "udev-persistent-net")
-"""What virt-sysprep does; customize is what deletes files. None of them runs a program of the guest."""
+OPERATIONS = ("dhcp-client-state", "logfiles", "machine-id", "ssh-hostkeys", "udev-persistent-net")
+"""What virt-sysprep does. None of it runs a program of the guest."""
 DELETED = (
     "/var/lib/cloud/*",
     "/var/log/cloud-init*.log",
@@ -36,7 +36,7 @@ DELETED = (
     "/var/lib/NetworkManager/*.lease",
     "/var/lib/systemd/random-seed",
 )
-"""What else there is by which a guest is known, or by which cloud-init knows that it was here."""
+"""What else there is by which a guest is known, or by which cloud-init knows that it was here; see `commands`."""
 SECONDS = 1800.0
 """How long it may take: an emulated appliance takes minutes."""
 APPLIANCE_MIB = 512
@@ -90,7 +90,11 @@ class Sealer:
 
     async def _run(self, order: Sealing) -> tuple[int, bytes]:
         async with asyncio.timeout(self.seconds):
-            return await _child(command(order.disk), environment(order), order.capacity_bytes)
+            for words in commands(order.disk):
+                code, output = await _child(words, environment(order), order.capacity_bytes)
+                if code:
+                    break
+        return code, output
 
 
 def check() -> None:
@@ -99,11 +103,19 @@ def check() -> None:
         raise NotReady(LACKING, reason="SealUnsupported", delay=UNSUPPORTED_SECONDS)
 
 
-def command(disk: Path) -> Sequence[str]:
-    """The command that seals a disk, without a network and by operations that are known beforehand."""
+def commands(disk: Path) -> Sequence[Sequence[str]]:
+    """The commands that seal a disk one after the other, without a network and by operations that are known beforehand.
+
+    What deletes files of our choice also fills an empty machine-id, with one that all copies of the image would share.
+    So it comes first, and what empties that last.
+    """
     deletions = [word for path in DELETED for word in ("--delete", path)]
-    operations = ("--operations", ",".join(OPERATIONS), *deletions)
-    return (PROGRAM, "--quiet", "--no-network", *operations, "--format", "qcow2", "--add", str(disk))
+    return _command(disk, "customize", *deletions), _command(disk, ",".join(OPERATIONS))
+
+
+def _command(disk: Path, operations: str, *more: str) -> Sequence[str]:
+    known = (PROGRAM, "--quiet", "--no-network", "--operations", operations, *more)
+    return (*known, "--format", "qcow2", "--add", str(disk))
 
 
 def environment(order: Sealing) -> Mapping[str, str]:

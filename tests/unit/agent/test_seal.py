@@ -13,7 +13,7 @@ from drover.errors import NotReady, Retryable
 PATHS = "/usr/bin:/bin"
 EDITS = """#!/bin/sh
 for last; do :; done
-echo "$@" >{folder}/words
+echo "$@" >>{folder}/words
 env >{folder}/variables
 ulimit -c >{folder}/core
 touch "$TMPDIR/on-the-way"
@@ -75,6 +75,20 @@ async def test_the_command_has_no_network_and_knows_nothing_of_the_agent(
 def test_kvm_is_left_alone_where_it_does_not_work(tmp_path: Path, kvm: bool, forced: bool) -> None:  # noqa: FBT001
     variables = seal.environment(make_order(tmp_path, kvm=kvm))
     assert (variables.get("LIBGUESTFS_BACKEND_SETTINGS") == "force_tcg") is forced
+
+
+def test_the_machine_id_is_emptied_after_what_would_fill_it() -> None:
+    first, last = ([*words] for words in seal.commands(Path("/disk")))
+    assert ("customize" in first, "machine-id" in last[last.index("--operations") + 1]) == (True, True)
+
+
+async def test_when_the_first_command_fails_there_is_no_second(path: Path) -> None:
+    install(path, "#!/bin/sh\necho >>{folder}/words\nexit 1\n")
+
+    with pytest.raises(Retryable, match="ended with 1"):
+        await Sealer().seal(make_order(path))
+
+    assert (path / "words").read_text() == "\n"
 
 
 async def test_without_the_program_the_package_is_named(path: Path) -> None:
