@@ -152,15 +152,7 @@ def _clear(folder: Path) -> Path:
 
 
 async def _child(words: Sequence[str], variables: Mapping[str, str], capacity_bytes: int) -> tuple[int, bytes]:
-    child = await asyncio.create_subprocess_exec(
-        *words,
-        env=dict(variables),
-        stdin=asyncio.subprocess.DEVNULL,
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.STDOUT,
-        preexec_fn=die_with_parent(),
-        start_new_session=True,
-    )
+    child = await _spawned(words, variables)
     whole = False
     try:
         _confine(child.pid, max(LEAST_FILE_BYTES, capacity_bytes + capacity_bytes // SLACK_PART + SLACK_BYTES))
@@ -170,11 +162,35 @@ async def _child(words: Sequence[str], variables: Mapping[str, str], capacity_by
         whole = True
     finally:
         if not whole:
-            # All of its group: QEMU is a child of its own, and would go on writing.
-            with suppress(ProcessLookupError):
-                os.killpg(child.pid, signal.SIGKILL)
-            await child.wait()
+            await _end(child)
     return code, output
+
+
+async def _spawned(words: Sequence[str], variables: Mapping[str, str]) -> asyncio.subprocess.Process:
+    spawning = asyncio.ensure_future(
+        asyncio.create_subprocess_exec(
+            *words,
+            env=dict(variables),
+            stdin=asyncio.subprocess.DEVNULL,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.STDOUT,
+            preexec_fn=die_with_parent(),
+            start_new_session=True,
+        )
+    )
+    try:
+        return await asyncio.shield(spawning)
+    except asyncio.CancelledError:
+        # asyncio waits forever when it is interrupted between the start of a process and the connection of its pipes.
+        await _end(await spawning)
+        raise
+
+
+async def _end(child: asyncio.subprocess.Process) -> None:
+    """End a process and all of its group: QEMU is a child of its own, and would go on writing."""
+    with suppress(ProcessLookupError):
+        os.killpg(child.pid, signal.SIGKILL)
+    await child.wait()
 
 
 def _confine(pid: int, file_bytes: int) -> None:
