@@ -87,6 +87,7 @@ def gpu(**fields: Any) -> Body:
 
 
 GROUP = {"volumeGroup": "vg0"}
+TANK = {"pool": "tank/vms"}
 SAN = {"server": "san", "target": "iqn.2026-01.com.example:disks", "luns": [{"lun": 1, "volume": "shop/a"}]}
 
 
@@ -427,6 +428,18 @@ REFUSED = [
         "lvm.volumeGroup|the name of a volume group, such as vg0; not ../vg",
         id="group-name",
     ),
+    pytest.param(pool(type="ZFS", directory=None), "zfs goes with type ZFS", id="pool-no-dataset"),
+    pytest.param(pool(zfs=TANK), "zfs goes with type ZFS", id="pool-with-dataset"),
+    pytest.param(
+        pool(type="ZFS", directory=None, access="Shared", zfs=TANK),
+        "spec.access|access of type ZFS is NodeLocal",
+        id="dataset-access",
+    ),
+    pytest.param(
+        pool(type="ZFS", directory=None, zfs={"pool": "tank/../x"}),
+        "zfs.pool|such as tank or tank/vms; not tank/../x",
+        id="dataset-name",
+    ),
     pytest.param(pool(type="ISCSI", directory=None), "iscsi goes with type ISCSI", id="pool-no-target"),
     pytest.param(san(initiator="n1"), "iscsi.initiator|a name such as iqn.2026-01.com.example:disks; not n1", id="iqn"),
     pytest.param(
@@ -494,6 +507,12 @@ CHANGES = [
         pool(type="LVM", directory=None, lvm={"volumeGroup": "vg1"}),
         "spec.lvm|lvm is immutable",
         id="group",
+    ),
+    pytest.param(
+        pool(type="ZFS", directory=None, zfs=TANK),
+        pool(type="ZFS", directory=None, zfs={"pool": "tank"}),
+        "spec.zfs|zfs is immutable",
+        id="dataset",
     ),
     pytest.param(san(), san(server="b"), "spec.iscsi.server|server is immutable", id="target"),
     pytest.param(san(), san(luns=[]), "spec.iscsi.luns|neither changed nor removed", id="a-lun-is-taken-away"),

@@ -9,7 +9,7 @@ from drover.errors import NotReady, OperatorError
 from drover.planning import pool as planning
 from drover.planning.view import VolumeView
 from drover.state.guest import BlockDevice, Place, Unit
-from drover.state.host import Export, Group, Lender, PoolFacts, Target
+from drover.state.host import Dataset, Export, Group, Lender, PoolFacts, Target
 from drover.state.resource import Key
 from drover.translation import pool as translation
 from drover.translation import volume as volumes
@@ -64,7 +64,7 @@ def is_shared(node: Node, name: str) -> bool:
 def is_whole(node: Node, name: str) -> bool:
     """Tell whether volumes of a pool have all their bytes of their own from the beginning."""
     spec = _spec(node, name)
-    return spec.lvm is not None or spec.iscsi is not None
+    return any(each is not None for each in (spec.lvm, spec.zfs, spec.iscsi))
 
 
 def is_lent(node: Node, name: str) -> bool:
@@ -84,6 +84,8 @@ def path(node: Node, name: str) -> str:
     spec = _spec(node, name)
     if spec.lvm:
         return str(translation.device(spec.lvm.volume_group))
+    if spec.zfs:
+        return str(translation.zvols(spec.zfs.pool))
     if spec.iscsi:
         return translation.address(_target(node, spec.iscsi))
     return spec.directory.path if spec.directory else str(node.identity.state_dir / MOUNTS / name)
@@ -117,6 +119,8 @@ def _lender(node: Node, name: str) -> Lender | None:
         return _target(node, spec.iscsi)
     if spec.lvm:
         return Group(spec.lvm.volume_group)
+    if spec.zfs:
+        return Dataset(spec.zfs.pool)
     return Export(spec.nfs.server, spec.nfs.path) if spec.nfs else None
 
 

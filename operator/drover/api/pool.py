@@ -28,6 +28,7 @@ PATH = r"^(/[.]?[A-Za-z0-9_-][A-Za-z0-9._-]*)+$"
 QUALIFIED_NAME = r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?/[a-z0-9]([-a-z0-9.]*[a-z0-9])?$"
 ISCSI_NAME = r"^(iqn|eui|naa)[.][A-Za-z0-9.:-]+$"
 GROUP = r"^[A-Za-z0-9_+][A-Za-z0-9_+.-]*$"
+DATASET = r"^[A-Za-z][A-Za-z0-9_.-]*(/[A-Za-z0-9_][A-Za-z0-9_.-]*)*$"
 
 
 Server = Annotated[
@@ -76,6 +77,22 @@ class LVMPool(Model):
         Field(max_length=127, pattern=GROUP, json_schema_extra=told(GROUP, "the name of a volume group, such as vg0")),
     ]
     """Its name. It is never made nor extended, and only volumes called drover-… are ever written or deleted."""
+
+
+class ZFSPool(Model):
+    """A pool of ZFS, or a dataset of one, which each node has by the same name; others may have theirs in it."""
+
+    pool: Annotated[
+        str,
+        Field(
+            max_length=127,
+            pattern=DATASET,
+            json_schema_extra=told(
+                DATASET, "the name of a pool of ZFS or of a dataset of one, such as tank or tank/vms"
+            ),
+        ),
+    ]
+    """Its name, as in tank or tank/vms. It is never made, and only zvols called drover-… are ever written or deleted."""
 
 
 class LUN(Model):
@@ -137,6 +154,12 @@ class StoragePoolSpec(Model):
                 "access of type LVM is NodeLocal: nothing keeps nodes that share a volume group from spoiling it",
                 path=".access",
             ),
+            rule("(self.type == 'ZFS') == has(self.zfs)", "zfs goes with type ZFS, and only with it"),
+            rule(
+                "self.type != 'ZFS' || !has(self.access) || self.access == 'NodeLocal'",
+                "access of type ZFS is NodeLocal: no two nodes can have one pool of ZFS",
+                path=".access",
+            ),
             rule("(self.type == 'ISCSI') == has(self.iscsi)", "iscsi goes with type ISCSI, and only with it"),
             rule(
                 "!(self.type in ['NFS', 'ISCSI']) || !has(self.access) || self.access == 'Shared'",
@@ -148,19 +171,21 @@ class StoragePoolSpec(Model):
                 "self.type != 'ISCSI' || !(has(self.overcommit) || (has(self.default) && self.default))",
                 "neither overcommit nor default goes with type ISCSI: nothing is made there",
             ),
-            *unchanged("type", "directory", "nfs", "lvm", "access"),
+            *unchanged("type", "directory", "nfs", "lvm", "zfs", "access"),
         )
     )
 
-    type: Literal["Directory", "ISCSI", "LVM", "NFS"]
+    type: Literal["Directory", "ISCSI", "LVM", "NFS", "ZFS"]
     """Directory: files below a directory of the node; ISCSI: LUNs that are there already; LVM: logical volumes of a
-    volume group of the node; NFS: files on a server that all nodes mount."""
+    volume group of the node; NFS: files on a server that all nodes mount; ZFS: zvols of a pool of the node."""
     directory: DirectoryPool | None = None
     """The member of type Directory."""
     nfs: NFSPool | None = None
     """The member of type NFS."""
     lvm: LVMPool | None = None
     """The member of type LVM."""
+    zfs: ZFSPool | None = None
+    """The member of type ZFS."""
     iscsi: ISCSIPool | None = None
     """The member of type ISCSI."""
     default: bool = False
@@ -168,7 +193,7 @@ class StoragePoolSpec(Model):
     node_selector: NodeLabels | None = None
     """Labels of the nodes that have it; absent: all."""
     access: Access | None = None
-    """NodeLocal (default of types Directory and LVM): every node has bytes of its own; Shared: all its nodes see the same bytes, so machines start on any of them. Immutable."""
+    """NodeLocal (default of types Directory, LVM and ZFS): every node has bytes of its own; Shared: all its nodes see the same bytes, so machines start on any of them. Immutable."""
     overcommit: Annotated[Quantity, Field(json_schema_extra=between("overcommit", "0.1", "1000"))] | None = None
     """How often a node's capacity may be promised to volumes, such as "1.5"; absent: without bound. Live."""
     namespace_limit: Annotated[Quantity, Field(json_schema_extra=between("namespaceLimit", "1Mi", "1Ei"))] | None = None

@@ -1,4 +1,4 @@
-"""Verbs on the logical volumes of a volume group; blocking, see `domain`.
+"""Verbs on volumes that are devices among those of others: logical volumes, and zvols; blocking, see `domain`.
 
 All of it goes by libvirt: the agent sees no devices. A volume of ours counts once a second, tiny one tells that it is
 whole, because libvirt cannot rename any. Every byte of it is written in the making: LVM hands out what others left.
@@ -10,6 +10,7 @@ from pathlib import PurePosixPath
 
 import libvirt
 from drover.errors import Busy, NotReady, Unsupported
+from drover.hypervisor import zvol
 from drover.hypervisor.errors import found, host_trouble
 from drover.state.host import VolumeFile
 from drover.translation import volume as translation
@@ -18,8 +19,11 @@ OPEN_SECONDS = 5.0
 """How soon to look again whether a volume is still open."""
 PROOF_BYTES = 1 << 20
 """LVM makes an extent of it."""
-NO_SPACE = "insufficient free space"
-IN_USE = (" in use", "is used by")
+NO_SPACE = ("insufficient free space", "out of space")
+IN_USE = (" in use", "is used by", "is busy", "has children")
+"""What LVM and ZFS say of a device that somebody has open, or has snapshots of."""
+GONE = "dataset does not exist"
+"""libvirt lists zvols of datasets below as if they were in the pool itself."""
 SCRATCH = "drover.scratch"
 """Pool of the files that a logical volume is filled from; none of the StoragePools' is called so."""
 
@@ -28,7 +32,7 @@ def look(storage: libvirt.virStoragePool, uid: str) -> libvirt.virStorageVol | N
     """Find a volume that is whole; libvirt's list is read anew before one is said to be missing."""
     if not _is_whole(storage, uid):
         with host_trouble("PoolUnreadable"):
-            storage.refresh()
+            zvol.refresh(storage)
     return _named(storage, translation.logical(uid)) if _is_whole(storage, uid) else None
 
 
@@ -41,7 +45,7 @@ def volume(storage: libvirt.virStoragePool, uid: str) -> VolumeFile | None:
 def volumes(storage: libvirt.virStoragePool) -> tuple[str, ...]:
     """List our volumes by their uids."""
     with host_trouble("PoolUnreadable"):
-        storage.refresh()
+        zvol.refresh(storage)
     return translation.logical_uids(storage.listVolumes())
 
 
@@ -57,16 +61,23 @@ def create(
     if known is None:
         _discard(storage, uid)
         with _filling(scratch, uid, size_bytes, origin) as content, host_trouble("CopyFailed"), _full(storage):
-            document = translation.logical_document(translation.logical(uid), size_bytes)
-            known = storage.createXMLFrom(document, content, 0)
+            known = _make(storage, translation.logical(uid), size_bytes, content, blank=origin is None)
             storage.createXML(translation.logical_document(translation.proof(uid), PROOF_BYTES))
     return _facts(known)
+
+
+def _make(
+    storage: libvirt.virStoragePool, name: str, size_bytes: int, content: libvirt.virStorageVol, *, blank: bool
+) -> libvirt.virStorageVol:
+    if zvol.is_zfs(storage):
+        return zvol.make(storage, name, size_bytes, None if blank else content)
+    return storage.createXMLFrom(translation.logical_document(name, size_bytes), content, 0)
 
 
 def grow(known: libvirt.virStorageVol, size_bytes: int) -> VolumeFile:
     """Refuse to make a volume larger: libvirt cannot."""
     if known.info()[1] < size_bytes:
-        raise Unsupported(f"{known.path()} cannot grow: libvirt cannot extend logical volumes")
+        raise Unsupported(f"{known.path()} cannot grow: libvirt cannot extend volumes of its pool")
     return _facts(known)
 
 
@@ -75,7 +86,10 @@ def wipe(connection: libvirt.virConnect, storage: libvirt.virStoragePool, uid: s
     known = _named(storage, translation.logical(uid)) or look(storage, uid)
     if known is not None:
         _check_free(connection, known)
-        known.wipe()
+        if zvol.is_zfs(storage):
+            zvol.wipe(known)
+        else:
+            known.wipe()
 
 
 def delete(connection: libvirt.virConnect, storage: libvirt.virStoragePool, uid: str) -> None:
@@ -144,11 +158,11 @@ def _facts(known: libvirt.virStorageVol) -> VolumeFile:
 
 @contextmanager
 def _full(storage: libvirt.virStoragePool) -> Iterator[None]:
-    """Tell that a volume group has no room left."""
+    """Tell that a pool has no room left."""
     try:
         yield
     except libvirt.libvirtError as error:
-        if NO_SPACE in str(error).lower():
+        if any(sign in str(error).lower() for sign in NO_SPACE):
             raise NotReady(f"pool {storage.name()} has no room left", reason="PoolFull") from error
         raise
 
@@ -159,6 +173,8 @@ def _open(name: str) -> Iterator[None]:
     try:
         yield
     except libvirt.libvirtError as error:
+        if GONE in str(error):
+            return
         if any(sign in str(error) for sign in IN_USE):
             raise Busy(f"{name} is in use: {error}", reason="VolumeOpen", delay=OPEN_SECONDS) from error
         raise

@@ -8,6 +8,7 @@ from pathlib import PurePosixPath
 
 import libvirt
 from drover.errors import NotReady
+from drover.hypervisor import zvol
 from drover.hypervisor.errors import TRANSPORT, found, host_trouble
 from drover.state.host import Export, Lender, PoolFacts, Target
 from drover.translation import pool as translation
@@ -29,6 +30,8 @@ def ensure(connection: libvirt.virConnect, pool: str, path: str, lender: Lender 
         storage = _define(connection, translation.document(pool, path, lender))
     if not storage.isActive():
         _activate(storage, f"{lender.server}:{lender.path}" if isinstance(lender, Export) else path)
+    with host_trouble("PoolUnusable"), _installed(translation.kind(storage.XMLDesc())):
+        zvol.mark(storage)
     return _facts(storage, pool)
 
 
@@ -64,6 +67,7 @@ def _forget(storage: libvirt.virStoragePool) -> None:
         if is_group(storage):
             # libvirt would deactivate every volume of the group, others' too; it forgets the pool when it is restarted.
             return
+        zvol.unmark(storage)
         storage.destroy()
     found(storage.undefine)
 
@@ -91,7 +95,8 @@ def _give_up(storage: libvirt.virStoragePool, pool: str, path: str) -> None:
 def _holds_volumes(storage: libvirt.virStoragePool) -> bool:
     with host_trouble("PoolUnusable"):
         storage.refresh()
-    return any(volume.uid(name) is not None for name in storage.listVolumes())
+    names = storage.listVolumes()
+    return any(volume.uid(name) is not None for name in names) or bool(volume.logical_uids(names))
 
 
 def _reach(target: Target) -> None:
@@ -148,7 +153,7 @@ def _space(storage: libvirt.virStoragePool, path: str) -> tuple[int, int]:
         system = None
     if system is None:
         with host_trouble("PoolUnusable"):
-            storage.refresh()
+            zvol.refresh(storage)
         _, capacity, _, available = storage.info()
         return capacity, available
     return system.f_blocks * system.f_frsize, system.f_bavail * system.f_frsize
@@ -162,6 +167,11 @@ def holds_files(storage: libvirt.virStoragePool) -> bool:
 def is_group(storage: libvirt.virStoragePool) -> bool:
     """Tell whether a pool is a volume group of LVM, in which others may have volumes."""
     return translation.kind(storage.XMLDesc()) == translation.LOGICAL
+
+
+def holds_devices(storage: libvirt.virStoragePool) -> bool:
+    """Tell whether the volumes of a pool are devices that are made, beside those of others."""
+    return translation.holds_devices(storage.XMLDesc())
 
 
 def directory(storage: libvirt.virStoragePool) -> str:

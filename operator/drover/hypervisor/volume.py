@@ -12,7 +12,7 @@ import libvirt
 from drover.errors import Busy, NotReady
 from drover.hypervisor import logical
 from drover.hypervisor.errors import found, host_trouble
-from drover.hypervisor.pool import active, available, directory, is_group
+from drover.hypervisor.pool import active, available, directory, holds_devices
 from drover.state.host import VolumeFile
 from drover.translation import encryption
 from drover.translation import volume as translation
@@ -139,10 +139,10 @@ def source(connection: libvirt.virConnect, origin: tuple[str, str]) -> libvirt.v
     """Find what is to be copied; not while a guest writes it."""
     pool, uid = origin
     storage = active(connection, pool)
-    known = logical.look(storage, uid) if is_group(storage) else _lookup(storage, uid)
+    known = logical.look(storage, uid) if holds_devices(storage) else _lookup(storage, uid)
     if known is None:
         raise NotReady(f"volume {uid}, which is to be copied, is not in pool {pool} of this node", reason="SourceLost")
-    if logical.is_attached(connection, known) if is_group(storage) else is_open(Path(known.path())):
+    if logical.is_attached(connection, known) if holds_devices(storage) else is_open(Path(known.path())):
         raise NotReady("the volume to be copied is in use: its machine is on", reason="SourceInUse", delay=OPEN_SECONDS)
     return known
 

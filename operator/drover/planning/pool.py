@@ -11,7 +11,7 @@ from drover.planning.view import HypervisorView, PoolView
 
 SHARED_TYPES = frozenset({"ISCSI", "NFS"})
 """Types of which all nodes see the same bytes whatever `access` says."""
-RIGID_TYPES = frozenset({"LVM"})
+RIGID_TYPES = frozenset({"LVM", "ZFS"})
 """Types whose volumes keep the size that they were made with."""
 NEWS = 50
 """One part in so many of the capacity is a change of free space that is worth telling."""

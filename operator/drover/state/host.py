@@ -103,7 +103,14 @@ class Target:
     initiator: str
 
 
-Lender = Export | Group | Target
+@dataclass(frozen=True, slots=True)
+class Dataset:
+    """A pool of ZFS that the host has, or a dataset of one."""
+
+    name: str
+
+
+Lender = Export | Group | Target | Dataset
 """What a pool is made of that is no plain directory."""
 
 

@@ -2,17 +2,27 @@
 
 from pathlib import PurePosixPath
 
-from drover.state.host import Export, Group, Lender, Target
+from drover.state.host import Dataset, Export, Group, Lender, Target
 from drover.translation.xml import Element, attribute, element, parse, render, text
 
 PREFIX = "drover-"
 LOGICAL = "logical"
 """libvirt's word for a pool that is a volume group of LVM."""
+ZFS = "zfs"
+"""libvirt's word for a pool that is one of ZFS."""
 ISCSI = "iscsi-direct"
 """libvirt's word for a pool of LUNs, which need no device of the node."""
-PACKAGES = {"netfs": "nfs-common", LOGICAL: "lvm2", ISCSI: "libvirt-daemon-driver-storage-iscsi-direct"}
+PACKAGES = {
+    "netfs": "nfs-common",
+    LOGICAL: "lvm2",
+    ISCSI: "libvirt-daemon-driver-storage-iscsi-direct",
+    ZFS: "zfsutils-linux",
+}
 """What a node needs for a type of pool, in Debian's words."""
-ABSENT = ("missing backend", "cannot find '", "cannot execute binary", "helper program")
+PARTS = {ZFS: "libvirt-daemon-driver-storage-zfs"}
+"""What it needs of libvirt besides."""
+NO_PART = "missing backend"
+ABSENT = (NO_PART, "cannot find '", "cannot execute binary", "helper program")
 """What libvirt says of a program or a part of its own that is not installed."""
 
 
@@ -32,6 +42,9 @@ def document(pool: str, path: str, lender: Lender | None = None) -> str:
         source = element("source", element("name", lender.name), element("format", type="lvm2"))
         target = element("target", element("path", path))
         return render(element("pool", element("name", name(pool)), source, target, type=LOGICAL))
+    if isinstance(lender, Dataset):
+        source, target = element("source", element("name", lender.name)), element("target", element("path", path))
+        return render(element("pool", element("name", name(pool)), source, target, type=ZFS))
     if isinstance(lender, Target):
         return render(element("pool", element("name", name(pool)), _portal(lender), type=ISCSI))
     if lender is None:
@@ -84,13 +97,24 @@ def holds_files(document: str) -> bool:
     return kind(document) in {"dir", "netfs"}
 
 
+def holds_devices(document: str) -> bool:
+    """Tell whether the volumes of a pool are devices that are made, beside those of others."""
+    return kind(document) in {LOGICAL, ZFS}
+
+
 def device(group: str) -> PurePosixPath:
     """The folder of the devices of a volume group."""
     return PurePosixPath("/dev") / group
+
+
+def zvols(dataset: str) -> PurePosixPath:
+    """The folder of the devices of a pool of ZFS, or of a dataset of one."""
+    return PurePosixPath("/dev/zvol") / dataset
 
 
 def explain(kind: str, words: str) -> str:
     """Say what a node lacks for a type of pool, given libvirt's words; empty when it lacks nothing."""
     if kind not in PACKAGES or not any(sign in words.lower() for sign in ABSENT):
         return ""
-    return f"the node lacks the package {PACKAGES[kind]}; libvirtd is to be restarted after it was installed"
+    package = PARTS.get(kind, PACKAGES[kind]) if NO_PART in words.lower() else PACKAGES[kind]
+    return f"the node lacks the package {package}; libvirtd is to be restarted after it was installed"

@@ -50,6 +50,10 @@ def document(uid: str, size_bytes: int, image: PurePosixPath | None, form: str =
 # --- volumes of a volume group, where others may have theirs ----------------------------------------------------------
 
 
+HERE = f"{LOGICAL}here"
+"""Name of the zvol that tells that a pool of ZFS is there; no StorageVolume's uid is that."""
+
+
 def logical(uid: str) -> str:
     """Name of a StorageVolume's logical volume."""
     return f"{LOGICAL}{uid}"
@@ -64,6 +68,17 @@ def logical_uids(names: Collection[str]) -> tuple[str, ...]:
     """Uids of the StorageVolumes that are whole, by the names of the logical volumes in a group."""
     ours = (name.removeprefix(LOGICAL) for name in names if name.startswith(LOGICAL) and not name.endswith(WHOLE))
     return tuple(uid for uid in ours if proof(uid) in names)
+
+
+def flat(name: str) -> str:
+    """Name of the file that has every byte of another one as it is read."""
+    return f"{name}.flat"
+
+
+def flat_document(name: str, size_bytes: int) -> str:
+    """A new file that has every byte as it is read."""
+    target = element("target", element("format", type="raw"), element("permissions", element("mode", "0600")))
+    return render(element("volume", element("name", name), number("capacity", size_bytes, unit="bytes"), target))
 
 
 def logical_document(name: str, size_bytes: int) -> str:

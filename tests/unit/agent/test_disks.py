@@ -13,7 +13,7 @@ from drover.api.kinds import DOMAIN, POOL, VOLUME
 from drover.errors import NotReady
 from drover.planning.names import FINALIZER_VOLUME
 from drover.state.guest import BlockDevice, Unit
-from drover.state.host import Target, VolumeFile
+from drover.state.host import Dataset, Group, Lender, Target, VolumeFile
 from drover.state.resource import Key
 
 DEFAULT = Key("", "default")
@@ -146,13 +146,22 @@ async def test_a_disk_that_other_nodes_see_needs_no_image_there(world: World) ->
     assert world.told.status.state == "Running"
 
 
-async def test_a_disk_in_a_volume_group_is_a_device_with_every_byte_of_its_own(world: World) -> None:
-    world.put(POOL, DEFAULT, {"spec": {"type": "LVM", "lvm": {"volumeGroup": "vg0"}}})
+@pytest.mark.parametrize(
+    ("kind", "member", "lender", "folder"),
+    [
+        ("LVM", {"lvm": {"volumeGroup": "vg0"}}, Group("vg0"), "/dev/vg0"),
+        ("ZFS", {"zfs": {"pool": "tank/vms"}}, Dataset("tank/vms"), "/dev/zvol/tank/vms"),
+    ],
+)
+async def test_a_disk_among_devices_is_one_with_every_byte_of_its_own(
+    world: World, kind: str, member: dict[str, object], lender: Lender, folder: str
+) -> None:
+    world.put(POOL, DEFAULT, {"spec": {"type": kind} | member})
 
     await running(world)
 
-    assert {"ensure_pool of Group(name='vg0')", "create_whole_volume"} <= set(world.host.calls)
-    assert world.host.blueprints[UUID].files.disks == (BlockDevice(PurePosixPath("/dev/vg0/drover-vol-1")),)
+    assert {f"ensure_pool of {lender}", "create_whole_volume"} <= set(world.host.calls)
+    assert world.host.blueprints[UUID].files.disks == (BlockDevice(PurePosixPath(folder) / "drover-vol-1"),)
 
 
 def lend(world: World, *luns: int) -> None:

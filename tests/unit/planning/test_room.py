@@ -176,9 +176,12 @@ def test_a_disk_that_may_not_grow_stays_as_it_is(pool: Any, promises: Room | Non
     assert effective.disks[0].size == (10 if reason else 20) * GIB
 
 
+@pytest.mark.parametrize(
+    "kind", [{"type": "LVM", "lvm": {"volumeGroup": "vg0"}}, {"type": "ZFS", "zfs": {"pool": "t"}}]
+)
 @pytest.mark.parametrize(("size", "reason"), [("20Gi", "Unsupported"), ("10Gi", "")], ids=["larger", "as it is"])
-def test_a_disk_whose_pool_cannot_make_it_larger_stays_as_it_is(size: str, reason: str) -> None:
-    pool = make_pool(type="LVM", directory=None, lvm={"volumeGroup": "vg0"})
+def test_a_disk_whose_pool_cannot_make_it_larger_stays_as_it_is(size: str, reason: str, kind: Any) -> None:
+    pool = make_pool(directory=None, **kind)
     volume = make_volume(status=BOUND, size="10Gi")
     effective, found = room.bounded(*asked([{"name": "root", "size": size}], pool, None, volume))
     assert (effective.disks[0].size, found.reason if found else "") == (10 * GIB, reason)

@@ -6,7 +6,7 @@ import pytest
 from tests.support.blueprints import make_blueprint
 from tests.support.schemas import valid
 
-from drover.state.host import Capabilities, Export, Group, Target
+from drover.state.host import Capabilities, Dataset, Export, Group, Target
 from drover.translation import dhcp, network, pool, probe, volume
 from drover.translation.domain import disks
 from drover.translation.domain.document import document
@@ -47,6 +47,26 @@ def test_libvirt_accepts_a_pool_that_is_a_volume_group() -> None:
     assert (text(tree, "source/name"), attribute(tree, "source/format", "type")) == ("vg0", "lvm2")
 
 
+def test_libvirt_accepts_a_pool_of_zfs() -> None:
+    document = pool.document("tank", str(pool.zvols("tank/vms")), Dataset("tank/vms"))
+    tree = parse(document)
+
+    assert valid("storagepool", tree) == ""
+    assert (tree.get("type"), pool.directory(document), text(tree, "source/name")) == (
+        "zfs",
+        "/dev/zvol/tank/vms",
+        "tank/vms",
+    )
+    assert (pool.holds_files(document), pool.holds_devices(document)) == (False, True)
+
+
+def test_libvirt_accepts_a_file_that_is_as_it_is_read() -> None:
+    tree = parse(volume.flat_document(volume.flat("uid.qcow2"), 1 << 30))
+
+    assert valid("storagevol", tree) == ""
+    assert (text(tree, "name"), attribute(tree, "target/format", "type")) == ("uid.qcow2.flat", "raw")
+
+
 def test_libvirt_accepts_a_logical_volume() -> None:
     tree = parse(volume.logical_document(volume.logical("uid"), 1 << 30))
 
@@ -65,7 +85,7 @@ def test_libvirt_accepts_a_pool_of_luns_and_gives_its_target_back() -> None:
 
 
 def test_only_volumes_of_ours_that_are_whole_are_counted_in_a_group() -> None:
-    names = ["swap", "drover-a", "drover-a.whole", "drover-b", "drover-c.whole"]
+    names = ["swap", volume.HERE, "drover-a", "drover-a.whole", "drover-b", "drover-c.whole"]
 
     assert volume.logical_uids(names) == ("a",)
 
@@ -79,6 +99,9 @@ def test_only_volumes_of_ours_that_are_whole_are_counted_in_a_group() -> None:
         ("netfs", "access denied by server while mounting", ""),
         ("logical", "cannot find logical volume group name 'vg0'", ""),
         ("iscsi-direct", "missing backend for pool type 12 (iscsi-direct)", "storage-iscsi-direct"),
+        ("zfs", "missing backend for pool type 11 (zfs)", "libvirt-daemon-driver-storage-zfs"),
+        ("zfs", "Cannot find 'zfs' in path: No such file or directory", "zfsutils-linux"),
+        ("zfs", "cannot open 'tank': no such pool", ""),
         ("dir", "Cannot find 'anything' in path", ""),
     ],
 )
