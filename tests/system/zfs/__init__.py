@@ -1,0 +1,1 @@
+"""A libvirtd with stand-ins for the programs of ZFS."""
