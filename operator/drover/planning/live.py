@@ -191,6 +191,13 @@ def volumes(present: LiveMachine | None) -> Iterator[str]:
     return (disk.volume for disk in map(read_disk, present.disks if present else ()))
 
 
+def addresses(present: LiveMachine | None) -> Iterator[tuple[str, str]]:
+    """Every address, hardware addresses too, that a guest in flight has, with its network."""
+    for text in present.interfaces if present else ():
+        _, network, mac, ips, *_ = text.split()
+        yield from ((network, one) for one in (mac, *ips.split(",")) if one != NO_ADDRESS)
+
+
 def plugging(present: LiveMachine | None) -> frozenset[str]:
     """What a guest may get at any moment, by path in the machine's spec."""
     changing = present.changing if present else {}

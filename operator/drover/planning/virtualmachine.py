@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from drover.api import kinds
 from drover.api.domain import DomainSpec
 from drover.api.virtualmachine import VirtualMachineStatus
-from drover.planning import address, anchor, budget, domainspec, names, place, power, teardown, volume
+from drover.planning import address, anchor, budget, domainspec, live, names, place, power, teardown, volume
 from drover.planning import virtualmachine_status as said
 from drover.planning.action import (
     Abandon,
@@ -220,11 +220,22 @@ def _leftovers(situation: Situation) -> Iterator[Action]:
     meta, domain = situation.machine.meta, situation.domain
     for volume_meta in volume.to_disown(meta, situation.effective, situation.found.owned):
         yield Disown(volume_meta, meta.uid)
-    # The first spec of a Domain is all that its guest was ever given.
-    known = domain is None or domain.status.live is None or domain.meta.generation == 1
-    if known and situation.complete:
-        in_domain = {(each.network, each.ip) for each in (domain.spec.interfaces if domain else [])}
+    if situation.complete and _is_told(domain):
+        used = _addresses_in_use(domain)
         for each in situation.found.addresses:
-            surplus = each.meta in situation.allotment.surplus
-            if surplus and (each.spec.network, each.spec.address) not in in_domain:
+            held = each.spec.network, each.spec.address or each.spec.mac_address
+            if each.meta in situation.allotment.surplus and held not in used:
                 yield Delete(kinds.ADDRESS, each.meta)
+
+
+def _is_told(domain: DomainView | None) -> bool:
+    """Tell whether it is known what a guest in flight has; the first spec of a Domain is all that it was ever given."""
+    return domain is None or domain.status.live is None or domain.meta.generation == 1 or power.current(domain)
+
+
+def _addresses_in_use(domain: DomainView | None) -> set[tuple[str, str]]:
+    """Addresses of both layers, with their networks, that a guest is to be given, or has in flight still."""
+    if domain is None:
+        return set()
+    ordered = {(each.network, one) for each in domain.spec.interfaces for one in (each.mac, each.ip, each.ipv6)}
+    return ordered | set(live.addresses(domain.status.live))

@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 from tests.support.machines import (
+    MAC,
     NOW,
     SILENT,
     SUBNET,
@@ -250,9 +251,25 @@ def test_a_request_wakes_a_machine_that_rests() -> None:
             make_domain(status={"live": {"cores": 1, "memoryBytes": 1}}), ["Delete NetworkAddress"], id="never had"
         ),
         pytest.param(
-            make_domain({"generation": 2}, {"observedGeneration": 2, "live": {"cores": 1, "memoryBytes": 1}}),
+            make_domain({"generation": 2}, {"observedGeneration": 1, "live": {"cores": 1, "memoryBytes": 1}}),
             [],
-            id="it may use it still",
+            id="it may get it still",
+        ),
+        pytest.param(
+            make_domain({"generation": 2}, {"observedGeneration": 2, "live": {"cores": 1, "memoryBytes": 1}}),
+            ["Delete NetworkAddress"],
+            id="it let go of it while it runs",
+        ),
+        pytest.param(
+            make_domain(
+                {"generation": 2},
+                {
+                    "observedGeneration": 2,
+                    "live": {"cores": 1, "memoryBytes": 1, "interfaces": [f"lan default {MAC} 10.20.0.2,fd00::2"]},
+                },
+            ),
+            [],
+            id="it has it still",
         ),
         pytest.param(
             make_domain(
@@ -269,6 +286,13 @@ def test_an_address_that_nobody_asks_for_is_freed_when_no_guest_has_it(domain: A
     machine = make_machine(powerState="Stopped" if domain.spec.power_state == "Stopped" else "Running")
     anchors = () if domain.spec.power_state == "Stopped" else (make_pod(),)
     assert _words(make_found(machine, domains=(domain,), anchors=anchors, addresses=(make_address(),))) == freed
+
+
+@pytest.mark.parametrize(("has", "freed"), [(MAC, []), ("02:00:00:00:00:09", ["Delete NetworkAddress"])])
+def test_a_hardware_address_stays_reserved_while_a_guest_has_it(has: str, freed: list[str]) -> None:
+    live = {"cores": 1, "memoryBytes": 1, "interfaces": [f"lan default {has} -"]}
+    domain = make_domain({"generation": 2}, {"observedGeneration": 2, "live": live})
+    assert _words(_running(domains=(domain,), addresses=(make_address(None),))) == freed
 
 
 def test_a_volume_that_is_to_be_retained_is_disowned_at_once() -> None:
