@@ -7,6 +7,7 @@ from drover.api.kinds import DOMAIN, POOL, VIRTUALMACHINE, VOLUME, Kind
 from drover.api.pool import StoragePoolStatus
 from drover.controllers.report import sum_up
 from drover.controllers.world import World
+from drover.planning import catalog as catalogs
 from drover.planning.pool import status
 from drover.planning.use import Use
 from drover.planning.view import HypervisorView, PoolView, view
@@ -40,7 +41,10 @@ def callbacks(world: World, queues: dict[Kind, WorkQueue[Key]]) -> dict[Kind, Ch
         world.ledger.place(view(old) if old else None, view(new) if new else None)
 
     def changed(old: objects.Pool | None, new: objects.Pool | None) -> None:
-        for name in {found.meta.key.name for found in (old, new) if found}:
+        before, default = world.ledger.default, catalogs.default(view(each) for each in world.stores.pools.values())
+        world.ledger.default = default
+        concerned = {found.meta.key.name for found in (old, new) if found}
+        for name in concerned | ({before, default} - {""} if before != default else set()):
             _tell(name, world, queues)
 
     return {VOLUME: moved, DOMAIN: placed, POOL: changed}

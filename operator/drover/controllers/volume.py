@@ -56,7 +56,7 @@ def _sharers(volume: VolumeView, world: World) -> list[str]:
 
 def _beyond(volume: VolumeView, world: World) -> str:
     """Say what a volume asks for beyond what its namespace may have in its pool; empty if it does not."""
-    pool = world.stores.pools.get(Key("", volume.status.pool or volume.spec.pool or ""))
+    pool = world.stores.pools.get(Key("", volume.status.pool or volume.spec.pool or world.ledger.default))
     if pool is None or view(pool).spec.namespace_limit is None:
         return ""
     return excess(volume, view(pool), world.ledger.room(pool.meta.key.name, volume.meta.key.namespace))

@@ -168,7 +168,7 @@ def assess(found: Found) -> Situation:
     machine, catalog = found.machine, found.catalog
     meta = machine.meta
     asked = resolve(meta.key.name, machine.spec, catalog, found.policy, found.inherited)
-    effective, unable = room.bounded(asked, catalog)
+    effective, unable = room.bounded(room.sized(asked, catalog), catalog)
     known = in_use(found.domains)
     present = [domain for domain in found.domains if not found.is_left(domain)]
     domain = present[-1] if present else None

@@ -15,6 +15,15 @@ from drover.planning.resolve import Effective, EffectiveDisk
 from drover.planning.view import PoolView, VolumeView
 
 
+def sized(effective: Effective, catalog: Catalog) -> Effective:
+    """Give the disks that are yet to be made in bounded pools the size of what they start from, as far as it is known.
+
+    What is promised must be known before it is made: else many at once get more than there is.
+    """
+    disks = tuple(_sized(disk, catalog) for disk in effective.disks)
+    return effective if disks == effective.disks else replace(effective, disks=disks)
+
+
 def refused(effective: Effective, catalog: Catalog, known: Iterable[str]) -> Finding | None:
     """Find a pool without room for the new volumes of a machine; `known` are those that its Domains name."""
     for name, disks in _new(effective, catalog, frozenset(known)).items():
@@ -22,6 +31,9 @@ def refused(effective: Effective, catalog: Catalog, known: Iterable[str]) -> Fin
         room = catalog.rooms.get(name)
         if pool is None or room is None:
             continue
+        # A LUN is there already, and nobody but its target says how large it is.
+        if pool.spec.type != "ISCSI" and (unsized := next((disk for disk in disks if disk.size is None), None)):
+            return Finding("VolumesReady", "False", "SizeUnknown", _without_size(unsized, pool))
         words = _beyond_limit(pool, room, disks, catalog) or _beyond_capacity(pool, room, disks)
         if words:
             reason, message = words
@@ -50,7 +62,7 @@ def excess(volume: VolumeView, pool: PoolView, room: Room) -> str:
     """Say what a volume asks for beyond what its namespace may have in a pool; empty if it does not."""
     limit = quantity.whole(pool.spec.namespace_limit or 0)
     if volume.status.node_name:
-        more = quantity.whole(volume.spec.size or 0) - promised(volume)
+        more = quantity.whole(volume.spec.size or 0) - _granted(volume, room)
         total = room.namespace + more if more > 0 else 0
     else:
         total = room.ahead.get(volume.meta.key.name, 0)
@@ -79,6 +91,19 @@ def _new(effective: Effective, catalog: Catalog, known: frozenset[str]) -> Mappi
         if disk.volume not in known and not (volume and volume.status.node_name):
             found.setdefault(disk.pool, []).append(disk)
     return found
+
+
+def _sized(disk: EffectiveDisk, catalog: Catalog) -> EffectiveDisk:
+    if disk.size is not None or not disk.own or disk.pool not in catalog.rooms or disk.volume in catalog.volumes:
+        return disk
+    image, origin = catalog.images.get(disk.image), catalog.volumes.get(disk.clone)
+    size = (image.status.virtual_size if image else None) or (origin.status.capacity if origin else None)
+    return replace(disk, size=quantity.whole(size)) if size else disk
+
+
+def _without_size(disk: EffectiveDisk, pool: PoolView) -> str:
+    who = f"disk {disk.name}" if disk.own else f"disk {disk.name}: StorageVolume {disk.volume}"
+    return f"{who} needs a size: pool {pool.meta.key.name} is bounded, and how large it will be is not known yet"
 
 
 def _sum(disks: Iterable[EffectiveDisk]) -> int:
@@ -139,13 +164,18 @@ def _bounded(disk: EffectiveDisk, catalog: Catalog, findings: list[Finding]) -> 
         return _kept(disk, volume, pool, findings)
     if room is None:
         return disk
-    more = (disk.size or 0) - max(promised(volume), present(volume))
+    more = (disk.size or 0) - _granted(volume, room)
     words = _no_growth(pool, room, volume.status.node_name or "", more, catalog) if more > 0 else None
     if not words:
         return disk
     reason, message = words
     findings.append(Finding("VolumesReady", "False", reason, f"disk {disk.name} cannot grow: {message}"))
-    return replace(disk, size=max(promised(volume), present(volume)))
+    return replace(disk, size=_granted(volume, room))
+
+
+def _granted(volume: VolumeView, room: Room) -> int:
+    """Size in bytes that a volume has, or is about to have."""
+    return max(promised(volume), present(volume), room.granted.get(volume.meta.key.name, 0))
 
 
 def _kept(disk: EffectiveDisk, volume: VolumeView, pool: PoolView, findings: list[Finding]) -> EffectiveDisk:

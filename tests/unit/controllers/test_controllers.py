@@ -372,3 +372,20 @@ def test_the_metrics_speak_prometheus() -> None:
     assert 'drover_reconcile_errors_total{kind="virtualmachines",outcome="bug"}' in text
     assert 'drover_queue_depth{queue="virtualmachines"} 3.0' in text
     assert 'drover_build_info{python="' in text
+
+
+def test_machines_with_volumes_that_name_no_pool_get_no_more_of_the_default_pool_than_their_namespace_may_have() -> None:
+    async def story() -> None:
+        cosmos, _ = await _begin()
+        pool = cosmos.etcd.objects[kinds.POOL, Key("", "default")]
+        cosmos.etcd.put(kinds.POOL, Key("", "default"), {**pool, "spec": {**pool["spec"], "namespaceLimit": "2Gi"}})
+        for name in ("a", "b", "c", "d"):
+            metadata = {"name": name, "namespace": "shop"}
+            await cosmos.client.create(kinds.VOLUME, {"metadata": metadata, "spec": {"size": "1Gi"}})
+            spec = {"powerState": "Running", "interfaces": [], "disks": [{"name": "root", "volume": name}]}
+            await cosmos.client.create(kinds.VIRTUALMACHINE, {"metadata": metadata, "spec": spec})
+        await cosmos.settle()
+        bound = [body["status"].get("nodeName") for _, body in cosmos.etcd.every(kinds.VOLUME)]
+        assert (len(bound), sum(map(bool, bound))) == (4, 2)
+
+    run(story())

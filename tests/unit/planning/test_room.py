@@ -1,6 +1,7 @@
 """Room in pools: what is promised, who comes too late, and that it heals."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -10,6 +11,7 @@ from tests.support.machines import (
     make_catalog,
     make_domain,
     make_found,
+    make_image,
     make_machine,
     make_pod,
     make_pool,
@@ -152,6 +154,46 @@ def test_a_place_on_a_node_without_room_is_given_up_before_anything_is_made_ther
     assert not any(isinstance(each, CreateDomain) for each in steps)
 
 
+DEBIAN = {"name": "root", "image": "debian"}
+COPY = {"name": "root", "from": {"volume": "old"}}
+OLD = make_volume("old", LOOSE, BOUND)
+
+
+@pytest.mark.parametrize(
+    ("disk", "image", "size"),
+    [
+        pytest.param(DEBIAN, {"virtualSize": "2Gi"}, 2, id="of an image"),
+        pytest.param(DEBIAN | {"size": "3Gi"}, {"virtualSize": "2Gi"}, 3, id="as asked"),
+        pytest.param(COPY, {}, 10, id="of another volume"),
+        pytest.param(DEBIAN, {}, None, id="of an image that nobody has seen"),
+    ],
+)
+def test_a_disk_in_a_bounded_pool_is_given_a_size_before_it_is_made(disk: Any, image: Any, size: int | None) -> None:
+    pool = make_pool(namespaceLimit="100Gi")
+    effective, catalog = asked([disk], pool, Room(), OLD)
+    catalog = replace(catalog, images={"shop/debian": make_image(status=image)})
+    effective = room.sized(effective, catalog)
+    assert effective.disks[0].size == (None if size is None else size * GIB)
+    found = room.refused(effective, catalog, known=())
+    assert (found.reason if found else "") == ("" if size else "SizeUnknown")
+
+
+def test_a_volume_without_a_size_in_a_bounded_pool_has_its_machine_say_so() -> None:
+    volume = make_volume("own", LOOSE, size=None, source={"type": "Image", "image": "debian"})
+    found = room.refused(
+        *asked([{"name": "root", "volume": "own"}], make_pool(overcommit="2"), Room(), volume), known=()
+    )
+    assert found is not None
+    assert (found.reason, "StorageVolume own needs a size" in found.message) == ("SizeUnknown", True)
+
+
+def test_a_lun_in_a_bounded_pool_needs_no_size() -> None:
+    target = {"server": "10.0.0.1", "target": "iqn.2026-01.dev.drover:t", "luns": [{"lun": 1, "volume": "shop/own"}]}
+    pool = make_pool(type="ISCSI", directory=None, default=False, iscsi=target, namespaceLimit="1Gi")
+    volume = make_volume("own", LOOSE, size=None, source={"type": "Existing"})
+    assert room.refused(*asked([{"name": "root", "volume": "own"}], pool, Room(), volume), known=()) is None
+
+
 # --- growth ----------------------------------------------------------------------------------------------------------
 
 
@@ -278,6 +320,29 @@ def test_the_ledger_follows_volumes_and_domains() -> None:
     ledger.observe(bound, None)
     assert ledger.nodes("default") == {"": GIB}
     assert ledger.room("default", "elsewhere").namespace == 0
+
+
+def test_a_volume_that_names_no_pool_counts_in_the_default_pool() -> None:
+    ledger, volume = Ledger(), make_volume("a", LOOSE, pool=None, size="1Gi")
+    ledger.default = "default"
+    assert ledger.observe(None, volume) == {"default"}
+    assert ledger.room("default", "shop") == Room(GIB, {"": GIB}, {"a": GIB})
+    assert list(ledger.waiting("default")) == [("shop", "a")]
+    assert ledger.nodes("slow") == {}
+    ledger.observe(volume, make_volume("a", LOOSE, BOUND | {"pool": "slow"}, pool=None, size="1Gi"))
+    assert (ledger.nodes("default"), ledger.nodes("slow")) == ({}, {"n1": 10 * GIB})
+
+
+def test_growth_counts_from_when_a_domain_has_it() -> None:
+    ledger, volume = Ledger(), make_volume("a", LOOSE, BOUND, size="30Gi")
+    ledger.observe(None, volume)
+    disk = {"name": "root", "volume": "a", "volumeUid": "u", "pool": "default", "sizeBytes": 30 * GIB}
+    ledger.place(None, make_domain(disks=[disk]))
+    promises = ledger.room("default", "shop")
+    assert promises == Room(30 * GIB, {"n1": 30 * GIB}, granted={"a": 30 * GIB})
+    pool, disks = make_pool(namespaceLimit="30Gi"), [{"name": "root", "volume": "a"}]
+    assert room.bounded(*asked(disks, pool, promises, volume))[1] is None
+    assert room.excess(volume, pool, promises) == ""
 
 
 def test_a_volume_counts_where_its_machine_is_about_to_make_it() -> None:
