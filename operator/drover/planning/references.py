@@ -74,7 +74,10 @@ def _spec(effective: Effective) -> Iterator[Problem]:
 
 
 def _disks(effective: Effective, catalog: Catalog) -> Iterator[Problem]:
+    owners = {disk.volume: disk.name for disk in reversed(effective.disks)}
     for disk in effective.disks:
+        if (other := owners[disk.volume]) != disk.name:
+            yield "InvalidSpec", f"disk {disk.name}: StorageVolume {disk.volume} is that of disk {other} already"
         yield from _volume(disk, catalog)
         yield from _pool(disk, catalog)
         volume = catalog.volumes.get(disk.volume)

@@ -184,7 +184,9 @@ def _next_spec(situation: Situation, domain: DomainView) -> DomainSpec:
     idle = situation.at_rest and domain.status.state == "Stopped"
     # An agent of another release may read it otherwise than it is meant, and starts its guests by what it has.
     beyond = domain.spec.node_name in situation.found.skew.nodes
-    if beyond or not (situation.complete and (starting or idle)):
+    # What is saved was saved with all that it had: it wakes with that, and is given the rest when it runs.
+    asleep = power.saves_memory(domain) and not power.restart_requested(situation.machine, domain)
+    if beyond or asleep or not (situation.complete and (starting or idle)):
         effective = situation.effective
         kept = domain.spec.model_copy(update={"termination_grace_period_seconds": effective.grace})
         return power.apply(kept, wish)

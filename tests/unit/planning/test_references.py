@@ -67,6 +67,13 @@ def _lan(**fields: Any) -> dict[str, Any]:
         pytest.param({}, {}, "Accepted", "", id="nothing is asked for"),
         pytest.param({"disks": [DISK | {"image": "debian"}], **_lan()}, {}, "Accepted", "", id="all is there"),
         pytest.param({"disks": [DISK | {"image": "gone"}]}, {}, "ImageNotFound", "shop/gone", id="no image"),
+        pytest.param(
+            {"disks": [DISK, {"name": "again", "volume": "web.root"}]},
+            _volume(),
+            "InvalidSpec",
+            "disk again: StorageVolume web.root is that of disk root already",
+            id="one volume twice",
+        ),
         pytest.param({"disks": [LUN]}, {"volumes": DATA, "pools": SAN}, "Accepted", "", id="a LUN"),
         pytest.param(
             {"disks": [LUN]},

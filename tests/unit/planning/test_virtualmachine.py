@@ -229,6 +229,17 @@ def test_a_machine_whose_spec_became_unfit_runs_on_and_can_be_stopped() -> None:
     assert told.spec["powerState"] == "Stopped"
 
 
+@pytest.mark.parametrize(
+    ("asked", "disks"), [({}, []), ({"annotations": notes(restartedAt="2")}, ["root"])], ids=["woken", "restarted"]
+)
+def test_saved_memory_is_woken_with_what_it_was_saved_with(asked: dict[str, Any], disks: list[str]) -> None:
+    catalog = make_catalog(volumes={"web.root": make_volume()})
+    found = _running(machine=make_machine(asked, disks=[ROOT]), catalog=catalog, domains=(make_off(power="Hibernated"),))
+    (told,) = _actions(found)
+    assert isinstance(told, action.UpdateSpec)
+    assert (told.spec["powerState"], [disk["name"] for disk in told.spec["disks"]]) == ("Running", disks)
+
+
 def test_a_guest_that_is_off_is_not_started_before_its_new_disk_is_there() -> None:
     found = _running(machine=make_machine(disks=[ROOT]), domains=(make_off(),))
     assert _words(found) == ["Create StorageVolume"]
