@@ -29,7 +29,7 @@ class Interface(Model):
     name: ShortName
     """Name of the interface within the machine, a DNS label of at most 20 characters."""
     network: ShortName | None = None
-    """VirtualNetwork it is plugged into; default the network marked as default. A change applies at the next start."""
+    """VirtualNetwork it is plugged into; default the one marked as default when the machine was made, where it stays with its address. A change applies at the next start."""
     address: IPv4 | None = None
     """IPv4 address to reserve, inside the network's subnet; default the lowest free one. Kept for the machine's life."""
     mac_address: HardwareAddress | None = None

@@ -22,7 +22,7 @@ from drover.planning.conditions import Finding
 from drover.planning.found import Found
 from drover.planning.ledger import Room
 from drover.planning.node import Lost
-from drover.planning.resolve import interfaces
+from drover.planning.resolve import home, interfaces
 from drover.planning.seed import named
 from drover.planning.service import finding
 from drover.planning.skew import Skew, summarise
@@ -128,7 +128,7 @@ def _catalog(heritage: Heritage, owned: Iterable[VolumeView], world: World) -> C
     machine, stores = heritage.machine, world.stores
     key = machine.meta.key
     default_pool = catalogs.default(view(each) for each in stores.pools.values())
-    default_network = catalogs.default(view(each) for each in stores.networks.values())
+    default_network = _home(machine, world)
     wanted = _wanted(heritage)
     known = {each.meta.key.name: each for each in owned}
     volumes = {name: found for name in wanted.volumes if (found := known.get(name) or _volume(world, key, name))}
@@ -180,10 +180,16 @@ def _origins(volumes: Mapping[str, VolumeView]) -> set[str]:
 def _endpoints(machine: MachineView, world: World) -> Finding | None:
     """Find out whether the Services that mean a machine lead to it."""
     first = next(iter(interfaces(machine.spec)), None)
-    default = catalogs.default(view(each) for each in world.stores.networks.values())
-    network = world.stores.networks.get(Key("", (first.network if first else "") or default))
+    network = world.stores.networks.get(Key("", (first.network if first else "") or _home(machine, world)))
     services = world.stores.services.by(NAMESPACE, machine.meta.key.namespace)
     return finding(services, machine, view(network) if network else None) if services else None
+
+
+def _home(machine: MachineView, world: World) -> str:
+    """Find the network of the interfaces that name none."""
+    default = catalogs.default(view(each) for each in world.stores.networks.values())
+    held = (view(each) for each in world.stores.addresses.by(MACHINE, machine.meta.uid))
+    return home(machine.spec, default, held, {key.name for key in world.stores.networks.names()})
 
 
 def _exhausted(network: NetworkView, world: World) -> bool:

@@ -1,5 +1,6 @@
 """The effective spec: what the machine gets, every value that was left open filled in."""
 
+from collections.abc import Container, Iterable
 from dataclasses import dataclass
 from typing import Literal
 
@@ -16,7 +17,7 @@ from drover.planning.catalog import Catalog
 from drover.planning.hardware import EffectiveMedium
 from drover.planning.inheritance import Inheritance
 from drover.planning.merge import gaps
-from drover.planning.view import NetworkView
+from drover.planning.view import AddressView, NetworkView
 from drover.state.devices import turns
 
 MIB = 1 << 20
@@ -164,6 +165,13 @@ def overhead(cores: int, memory: int, *, emulated: bool) -> int:
 def interfaces(spec: VirtualMachineSpec) -> list[Interface]:
     """List the interfaces: one on the default network when the spec lists none at all."""
     return [Interface(name=names.DEFAULT_INTERFACE)] if spec.interfaces is None else spec.interfaces
+
+
+def home(spec: VirtualMachineSpec, default: str, held: Iterable[AddressView], networks: Container[str]) -> str:
+    """Network of the interfaces that name none: where one has its address, for the machine's life; else the default."""
+    open_ = {each.name for each in interfaces(spec) if not each.network}
+    found = {each.spec.network for each in held if each.spec.interface in open_ and each.spec.network in networks}
+    return default if default in found or not found else min(found)
 
 
 def shown(effective: Effective) -> ResolvedMachine:

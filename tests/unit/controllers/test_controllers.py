@@ -374,7 +374,9 @@ def test_the_metrics_speak_prometheus() -> None:
     assert 'drover_build_info{python="' in text
 
 
-def test_machines_with_volumes_that_name_no_pool_get_no_more_of_the_default_pool_than_their_namespace_may_have() -> None:
+def test_machines_with_volumes_that_name_no_pool_get_no_more_of_the_default_pool_than_their_namespace_may_have() -> (
+    None
+):
     async def story() -> None:
         cosmos, _ = await _begin()
         pool = cosmos.etcd.objects[kinds.POOL, Key("", "default")]
@@ -387,5 +389,25 @@ def test_machines_with_volumes_that_name_no_pool_get_no_more_of_the_default_pool
         await cosmos.settle()
         bound = [body["status"].get("nodeName") for _, body in cosmos.etcd.every(kinds.VOLUME)]
         assert (len(bound), sum(map(bool, bound))) == (4, 2)
+
+    run(story())
+
+
+def test_a_machine_keeps_its_address_when_another_network_becomes_the_default() -> None:
+    async def story() -> None:
+        cosmos, controller = await _begin()
+        await cosmos.create()
+        await cosmos.settle()
+        (before,) = [body["spec"] for _, body in cosmos.etcd.every(kinds.ADDRESS)]
+        old = cosmos.etcd.objects[kinds.NETWORK, Key("", "default")]
+        new = {"type": "NAT", "default": True, "subnets": [{"name": "v4", "cidr": "10.30.0.0/28"}]}
+        await cosmos.client.create(kinds.NETWORK, {"metadata": {"name": "other"}, "spec": new})
+        cosmos.etcd.put(kinds.NETWORK, Key("", "default"), {**old, "spec": {**old["spec"], "default": False}})
+        cosmos.annotate("restartedAt")
+        await cosmos.settle()
+        assert [body["spec"] for _, body in cosmos.etcd.every(kinds.ADDRESS)] == [before]
+        assert [
+            each["network"] for _, body in cosmos.etcd.every(kinds.DOMAIN) for each in body["spec"]["interfaces"]
+        ] == ["default"]
 
     run(story())

@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 from tests.support.machines import (
     POLICY,
+    make_address,
     make_catalog,
     make_image,
     make_kernel,
@@ -14,7 +15,7 @@ from tests.support.machines import (
 )
 
 from drover.planning.catalog import Catalog
-from drover.planning.resolve import Effective, Policy, overhead, resolve, shown
+from drover.planning.resolve import Effective, Policy, home, overhead, resolve, shown
 
 MIB = 1 << 20
 BOOTABLE = make_image("bootable", kernel={"source": {"type": "HTTP", "http": {"url": "http://x/k"}}})
@@ -142,3 +143,18 @@ def test_an_interface_is_as_its_network_and_its_owner_say() -> None:
         1_000_000,
         ("a", "b"),
     )
+
+
+@pytest.mark.parametrize(
+    ("interface", "held", "network"),
+    [
+        pytest.param({}, (), "new", id="it never had an address"),
+        pytest.param({}, ("old",), "old", id="it has one elsewhere"),
+        pytest.param({}, ("old", "new"), "new", id="it has one on both"),
+        pytest.param({}, ("gone",), "new", id="its network is gone"),
+        pytest.param({"network": "old"}, ("old",), "new", id="that is of an interface which names its network"),
+    ],
+)
+def test_interfaces_that_name_no_network_stay_where_they_are(interface: Any, held: Any, network: str) -> None:
+    spec = make_machine(interfaces=[{"name": "lan", **interface}]).spec
+    assert home(spec, "new", [make_address(network=each) for each in held], {"old", "new"}) == network

@@ -234,7 +234,9 @@ def test_a_machine_whose_spec_became_unfit_runs_on_and_can_be_stopped() -> None:
 )
 def test_saved_memory_is_woken_with_what_it_was_saved_with(asked: dict[str, Any], disks: list[str]) -> None:
     catalog = make_catalog(volumes={"web.root": make_volume()})
-    found = _running(machine=make_machine(asked, disks=[ROOT]), catalog=catalog, domains=(make_off(power="Hibernated"),))
+    found = _running(
+        machine=make_machine(asked, disks=[ROOT]), catalog=catalog, domains=(make_off(power="Hibernated"),)
+    )
     (told,) = _actions(found)
     assert isinstance(told, action.UpdateSpec)
     assert (told.spec["powerState"], [disk["name"] for disk in told.spec["disks"]]) == ("Running", disks)
