@@ -27,7 +27,7 @@ from drover.planning.found import Found, Situation, assess
 from drover.planning.ownership import reference
 from drover.planning.phase import settled
 from drover.planning.power import Wish
-from drover.planning.view import DomainView
+from drover.planning.view import AddressView, DomainView
 
 
 @dataclass(frozen=True, slots=True)
@@ -228,6 +228,22 @@ def _leftovers(situation: Situation) -> Iterator[Action]:
             held = each.spec.network, each.spec.address or each.spec.mac_address
             if each.meta in situation.allotment.surplus and held not in used:
                 yield Delete(kinds.ADDRESS, each.meta)
+    elif situation.accepted.status == "True" and _waits(domain):
+        yield from (
+            Delete(kinds.ADDRESS, each.meta) for each in situation.found.addresses if _given_up(situation, each)
+        )
+
+
+def _waits(domain: DomainView | None) -> bool:
+    """Tell whether nothing of a guest is in flight or saved, and its next start needs another order than it has."""
+    return domain is None or (power.is_off(domain) and domain.status.state == "Stopped")
+
+
+def _given_up(situation: Situation, held: AddressView) -> bool:
+    """Tell whether the spec names another address in place of one: two machines may wait for each other's."""
+    place = held.spec.interface, held.spec.network
+    asked = {(each.interface, each.network) for each in situation.allotment.claims if each.address}
+    return held.spec.address is not None and held.meta in situation.allotment.surplus and place in asked
 
 
 def _is_told(domain: DomainView | None) -> bool:

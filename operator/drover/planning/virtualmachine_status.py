@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from drover.api.domain import DomainSpec, DomainStatus, Lack
 from drover.api.resolved import ResolvedMachine
-from drover.api.virtualmachine import GuestAddress, LastStop, StartTimeline, VirtualMachineStatus
+from drover.api.virtualmachine import GuestAddress, LastStop, PendingChange, StartTimeline, VirtualMachineStatus
 from drover.planning import anchor, domainspec, pending, power, resolve, volume
 from drover.planning.address import family_of
 from drover.planning.conditions import Finding, find, stamp, summary
@@ -20,6 +20,8 @@ from drover.state.pod import Pod
 
 ON_NODE = ("VolumesReady", "NetworkReady", "Running", "GuestReady")
 """Conditions that the node's agent observes."""
+MADE_FIRST = frozenset({"VolumesReady", "NetworkReady"})
+"""Those of them that tell of what is made before the node hears of it."""
 
 
 def status(situation: Situation, *, now: str) -> VirtualMachineStatus:
@@ -31,7 +33,7 @@ def status(situation: Situation, *, now: str) -> VirtualMachineStatus:
     changes = pending.changes(live, _next_spec(situation), rotation, _lacking(domain))
     said = findings(situation)
     told = [situation.found.endpoints] if situation.found.endpoints else []
-    said = [*said, ready(situation, said), pending.synced(changes), *told]
+    said = [*said, ready(situation, said), _synced(situation, changes), *told]
     return VirtualMachineStatus(
         observed_generation=machine.meta.generation,
         phase=phase(situation),
@@ -48,6 +50,16 @@ def status(situation: Situation, *, now: str) -> VirtualMachineStatus:
         detached_volumes=list(volume.detached(effective, situation.found.owned)) or None,
         start_timeline=timeline(situation),
     )
+
+
+def _synced(situation: Situation, changes: list[PendingChange]) -> Finding:
+    """Tell whether the machine in flight is what the spec asks for, if what that comes to can be told at all."""
+    in_flight = situation.domain is not None and situation.domain.status.live is not None
+    obstacle = situation.accepted if situation.accepted.status != "True" else situation.blocked
+    if obstacle is None or not in_flight:
+        return pending.synced(changes)
+    words = f"{obstacle.type}: {obstacle.message}; what it was started with goes on meanwhile"
+    return Finding("Synced", "Unknown", obstacle.reason, words)
 
 
 def _resolved(situation: Situation) -> ResolvedMachine:
@@ -177,14 +189,15 @@ def _on_node(situation: Situation, name: str) -> Finding:
     if domain is not None and situation.silent:
         return _lost(situation, domain, name)
     told = find(domain.status.conditions, name) if domain else None
+    for problem in (situation.found.trouble, situation.blocked):
+        # Of what is yet to be made the node knows nothing; how its guest is nobody else knows.
+        if problem and problem.type == name and (told is None or name in MADE_FIRST):
+            return problem
     unable = situation.unable
     if told is not None and unable and unable.type == name and told.status == "True":
         return unable
     if told is not None:
         return Finding(name, told.status, told.reason, told.message)
-    for problem in (situation.found.trouble, situation.blocked):
-        if problem and problem.type == name:
-            return problem
     if situation.at_rest:
         return Finding(name, "False", "Stopped", "the machine is off")
     return Finding(name, "False", "Waiting", _awaited(situation))

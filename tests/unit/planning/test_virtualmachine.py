@@ -308,6 +308,27 @@ def test_a_hardware_address_stays_reserved_while_a_guest_has_it(has: str, freed:
     assert _words(_running(domains=(domain,), addresses=(make_address(None),))) == freed
 
 
+@pytest.mark.parametrize(
+    ("domain", "wish", "address", "freed"),
+    [
+        pytest.param(make_off(), "Stopped", "10.20.0.3", ["Delete NetworkAddress"], id="off"),
+        pytest.param(make_off(), "Running", "10.20.0.3", ["Delete NetworkAddress"], id="off, and wanted"),
+        pytest.param(make_off(), "Stopped", "10.20.0.9", [], id="it asks for one that nobody can have"),
+        pytest.param(make_off(power="Hibernated"), "Hibernated", "10.20.0.3", [], id="its memory has it"),
+        pytest.param(make_domain(), "Running", "10.20.0.3", [], id="on"),
+    ],
+)
+def test_a_machine_that_waits_for_anothers_address_gives_its_own_up_when_it_is_off(
+    domain: Any, wish: str, address: str, freed: list[str]
+) -> None:
+    machine = make_machine(powerState=wish, interfaces=[{"name": "lan", "address": address}])
+    catalog = make_catalog(claimed={"a": make_address("10.20.0.3", "uid-db")})
+    anchors = (make_pod(),) if wish == "Running" else ()
+    assert (
+        _words(make_found(machine, catalog, domains=(domain,), anchors=anchors, addresses=(make_address(),))) == freed
+    )
+
+
 def test_a_volume_that_is_to_be_retained_is_disowned_at_once() -> None:
     machine = make_machine(powerState="Stopped", disks=[ROOT | {"reclaimPolicy": "Retain"}])
     catalog = make_catalog(volumes={"web.root": make_volume()})

@@ -54,6 +54,7 @@ def _condition(found: Found, kind: str) -> tuple[str, str, str]:
 
 
 HELD = {"anchors": (make_pod(),)}
+TAKEN = "10.20.0.3"
 
 
 @pytest.mark.parametrize(
@@ -343,3 +344,21 @@ def test_a_place_on_a_node_that_fell_silent_says_what_it_waits_for() -> None:
 
     assert running
     assert running.message == "waits for the agent on n1, which gives no sign of life"
+
+
+@pytest.mark.parametrize(
+    ("spec", "kind", "reason"),
+    [
+        pytest.param({"disks": [{"name": "old", "volume": "kept"}]}, "VolumesReady", "VolumeInUse", id="a volume"),
+        pytest.param({"interfaces": [LAN[0] | {"address": TAKEN}]}, "NetworkReady", "AddressInUse", id="an address"),
+        pytest.param({"disks": [{"name": "x", "image": "gone"}]}, "Accepted", "ImageNotFound", id="an image"),
+    ],
+)
+def test_what_a_running_machine_asks_for_in_vain_is_said(spec: dict[str, Any], kind: str, reason: str) -> None:
+    running = make_domain(status={"live": {"cores": 1, "memoryBytes": 512 << 20}, "conditions": TOLD})
+    claimed = {"a": make_address(TAKEN, "uid-db")}
+    catalog = make_catalog(volumes={"kept": make_volume("kept")}, held={"kept": "db"}, claimed=claimed)
+    found = make_found(make_machine(**spec), catalog, domains=(running,), **HELD)
+    told = {name: _condition(found, name)[:2] for name in (kind, "Synced")}
+    assert told == {kind: ("False", reason), "Synced": ("Unknown", reason)}
+    assert [_condition(found, name)[0] for name in ("Running", "GuestReady", "Ready")] == ["True", "True", "False"]
