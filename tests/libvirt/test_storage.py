@@ -60,6 +60,16 @@ async def test_a_removed_pool_may_be_removed_again(host: Host, pool: str) -> Non
     assert await host.pool(pool) is None
 
 
+async def test_a_pool_is_known_as_long_as_files_of_volumes_are_in_it(host: Host, pool: str) -> None:
+    await host.create_volume(pool, "uid", GIB, Path("/images/abc.qcow2"))
+    await host.remove_pool(pool)
+    assert await host.volumes(pool) == ("uid",)
+
+    await host.delete_volume(pool, "uid")
+    await host.remove_pool(pool)
+    assert await host.pool(pool) is None
+
+
 async def test_a_volume_is_made_once(host: Host, pool: str) -> None:
     first = await host.create_volume(pool, "uid", GIB)
     second = await host.create_volume(pool, "uid", 2 * GIB)

@@ -275,7 +275,8 @@ class FakeHost:
 
     async def remove_pool(self, pool: str) -> None:
         self._call("remove_pool")
-        self.pools.pop(pool, None)
+        if not any(place == pool for place, _ in self.files):
+            self.pools.pop(pool, None)
 
     async def volume(self, pool: str, uid: str) -> VolumeFile | None:
         self._call("volume")

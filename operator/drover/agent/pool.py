@@ -23,13 +23,13 @@ CHECK_SECONDS = 60.0
 
 
 async def reconcile(node: Node, key: Key) -> float | None:
-    """Have a pool that all nodes have, and forget one that is gone; its files stay."""
+    """Have a pool that all nodes have, and forget one that is gone when nothing is in it; its files stay."""
     pool = node.orders.pool(key.name)
     if pool is None:
         if node.orders.primed:
             await node.host.remove_pool(key.name)
         node.shared.missed(node.shared.pools, key.name)
-        return None
+        return CHECK_SECONDS if node.orders.primed and await node.host.pool(key.name) else None
     if pool.meta.deleting:
         return None
     if pool.spec.node_selector and not await _is_known(node, key.name):

@@ -56,9 +56,9 @@ def active(connection: libvirt.virConnect, pool: str) -> libvirt.virStoragePool:
 
 
 def remove(connection: libvirt.virConnect, pool: str) -> None:
-    """Forget the pool; its files stay."""
+    """Forget the pool, unless files of volumes are in it: as long as it is known, so are the images they rest on."""
     storage = found(connection.storagePoolLookupByName, translation.name(pool))
-    if storage is not None:
+    if storage is not None and not (storage.isActive() and holds_files(storage) and _holds_volumes(storage)):
         _forget(storage)
 
 

@@ -119,6 +119,17 @@ async def test_what_is_gone_is_taken_down(world: World) -> None:
     assert (world.node.shared.pools, world.node.shared.networks) == ({"default": None}, {"default": None})
 
 
+async def test_a_pool_that_is_gone_is_known_until_the_last_file_is_gone_too(world: World) -> None:
+    await pool.reconcile(world.node, DEFAULT)
+    world.host.files["default", "uid-kept"] = FILE
+    world.etcd.drop(POOL, DEFAULT)
+    world.caches.hear()
+    assert (await pool.reconcile(world.node, DEFAULT), list(world.host.pools)) == (60.0, ["default"])
+
+    world.host.files.clear()
+    assert (await pool.reconcile(world.node, DEFAULT), list(world.host.pools)) == (None, [])
+
+
 async def test_nothing_is_taken_down_before_the_api_was_read(world: World) -> None:
     await test_what_every_node_has_is_made_beforehand(world)
     early = world.reborn(primed=False)
