@@ -32,6 +32,9 @@ class Watcher:
         self._turned = turned
         self._marked: dict[str, tuple[tuple[str, bool], str]] = {}
         """Marks of a node and the version of its Lease when they were first seen."""
+        self._lifted: set[str] = set()
+        """Nodes whose taint was taken off, were it for a moment; of two taints that look alike nothing else tells."""
+        world.caches.store(NODE).subscribe(self._seen)
 
     async def run(self) -> None:
         """Look until cancelled; `turned` is called with each node that falls silent or is heard again."""
@@ -71,17 +74,26 @@ class Watcher:
 
     async def _tend(self, node: Node) -> None:
         name = node.meta.key.name
-        if not planning.is_marked(node):
+        anew = name in self._lifted
+        if anew or not planning.is_marked(node):
             self._marked.pop(name, None)
+        if not planning.is_marked(node):
+            self._lifted.discard(name)
             return
         silent = name in self._world.heartbeats.silent
-        changes = planning.noted(node, boot_id(name, self._world), silent=silent)
+        changes = planning.noted(node, boot_id(name, self._world), silent=silent, anew=anew)
         pending = planning.voided(node)
         if pending and await self._has_returned(name, node):
             changes = pending
         if changes:
             log.info("the marks of a node change", node=name, changes=changes)
             await self._world.cluster.annotate(NODE, node.meta, changes)
+        self._lifted.discard(name)
+
+    def _seen(self, old: Node | None, new: Node | None) -> None:
+        """Note that a taint went: what comes after it is said anew."""
+        if old is not None and new is not None and old.out_of_service and not new.out_of_service:
+            self._lifted.add(new.meta.key.name)
 
     async def _has_returned(self, name: str, node: Node) -> bool:
         """Tell whether the agent renewed its Lease after somebody set the marks that are there."""

@@ -58,9 +58,12 @@ def is_marked(node: Node) -> bool:
     return node.out_of_service or bool(_note(node, FENCED) or _note(node, TAINTED))
 
 
-def noted(node: Node, boot_id: str, *, silent: bool) -> Mapping[str, str | None]:
-    """Annotations to set on a Node with the taint, or without it any more: what the taint is about."""
-    if not node.out_of_service:
+def noted(node: Node, boot_id: str, *, silent: bool, anew: bool = False) -> Mapping[str, str | None]:
+    """Annotations to set on a Node with the taint, or without it any more: what the taint is about.
+
+    `anew`: the taint is another one than the note is about, for there was none in between.
+    """
+    if anew or not node.out_of_service:
         return {TAINTED: None} if _note(node, TAINTED) else {}
     return {TAINTED: boot_id} if silent and boot_id and not _note(node, TAINTED) else {}
 

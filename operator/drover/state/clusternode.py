@@ -19,6 +19,8 @@ class Node:
     """The boot that its kubelet tells of, empty when there is none."""
     extended: tuple[tuple[str, str], ...] = ()
     """What it has of resources that Kubernetes itself does not know, by name; empty where not all may be booked."""
+    ready: bool = False
+    """Whether Kubernetes holds it for up: its kubelet is heard, and is well."""
 
 
 def read_node(body: Body) -> Node:
@@ -26,7 +28,9 @@ def read_node(body: Body) -> Node:
     taints = (body.get("spec") or {}).get("taints") or ()
     told = (body.get("status") or {}).get("nodeInfo") or {}
     tainted = any(taint.get("key") == OUT_OF_SERVICE for taint in taints)
-    return Node(read_meta(body), tainted, told.get("bootID") or "", _extended(body.get("status") or {}))
+    status = body.get("status") or {}
+    ready = any(each.get("type") == "Ready" and each.get("status") == "True" for each in status.get("conditions") or ())
+    return Node(read_meta(body), tainted, told.get("bootID") or "", _extended(status), ready)
 
 
 def _extended(status: Body) -> tuple[tuple[str, str], ...]:

@@ -240,6 +240,48 @@ def test_a_taint_is_about_the_boot_that_was_silent_when_it_was_seen() -> None:
     run(story())
 
 
+@pytest.mark.parametrize("pause", [False, True], ids=["within one look", "over two looks"])
+def test_a_taint_counts_again_when_it_was_taken_off_were_it_for_a_moment(pause: bool) -> None:  # noqa: FBT001
+    async def story() -> None:
+        cosmos, controller, clock = await _begin()
+        watcher = Watcher(controller.world, lambda _: None)
+        _mark(cosmos, tainted=True, about="void")
+        _wait(controller.world.heartbeats, clock, 41)
+        await _look(controller, watcher)
+        assert _notes(cosmos) == {"drover.dev/out-of-service": "void"}
+        _mark(cosmos, about="void")
+        await _look(controller, watcher if pause else None)
+        _mark(cosmos, tainted=True, about=_notes(cosmos).get("drover.dev/out-of-service", ""))
+        await _look(controller, watcher)
+        await _look(controller, watcher)
+        assert _notes(cosmos) == {"drover.dev/out-of-service": "n1"}
+
+    run(story())
+
+
+def test_a_taint_that_is_set_again_before_its_node_is_heard_is_void_all_the_same() -> None:
+    async def story() -> None:
+        cosmos, controller, _ = await _begin()
+        watcher = Watcher(controller.world, lambda _: None)
+        for tainted in (True, False, True):
+            _mark(cosmos, tainted=tainted)
+            await _look(controller, None)
+        await _look(controller, watcher)
+        _renew(cosmos, "after")
+        await _look(controller, watcher)
+        assert _notes(cosmos) == {"drover.dev/out-of-service": "void"}
+
+    run(story())
+
+
+async def _look(controller: Controller, watcher: Watcher | None) -> None:
+    """Have the news heard and, by a watcher, looked at."""
+    controller.caches.hear()
+    if watcher is not None:
+        await watcher.look()
+        controller.caches.hear()
+
+
 def test_an_api_server_that_does_not_answer_makes_nobody_silent(monkeypatch: pytest.MonkeyPatch) -> None:
     async def story() -> None:
         _, controller, clock = await _begin()

@@ -89,6 +89,13 @@ def test_a_taint_is_about_the_boot_that_it_was_set_for(node: Node, silent: bool,
     assert noted(node, BOOT, silent=silent) == changes
 
 
+@pytest.mark.parametrize("note", [BOOT, VOID])
+def test_a_taint_that_was_taken_off_and_set_again_is_another_one(note: str) -> None:
+    node = _node(tainted=True, out_of_service=note)
+    assert noted(node, BOOT, silent=True, anew=True) == {TAINTED: None}
+    assert noted(_node(tainted=True), BOOT, silent=True, anew=True) == {}
+
+
 def test_a_node_is_marked_by_any_of_them() -> None:
     marked = (_node(fenced=BOOT), _node(tainted=True), _node(out_of_service=VOID), _node())
     assert [is_marked(each) for each in marked] == [True, True, True, False]
@@ -96,7 +103,7 @@ def test_a_node_is_marked_by_any_of_them() -> None:
 
 def test_the_taint_is_found_among_others() -> None:
     taints = [{"key": "else", "effect": "NoSchedule"}, {"key": OUT_OF_SERVICE, "effect": "NoExecute"}]
-    told = {"nodeInfo": {"bootID": BOOT}}
+    told = {"nodeInfo": {"bootID": BOOT}, "conditions": [{"type": "Ready", "status": "True"}]}
     found = read_node({"metadata": {"name": "n1"}, "spec": {"taints": taints}, "status": told})
-    assert (found.out_of_service, found.boot_id) == (True, BOOT)
+    assert (found.out_of_service, found.boot_id, found.ready) == (True, BOOT, True)
     assert not read_node({"metadata": {"name": "n1"}}).out_of_service
