@@ -4,12 +4,12 @@ from collections.abc import Iterable
 from typing import Any
 
 from drover.api.kinds import ADDRESS, DOMAIN, SECURITYGROUP, VIRTUALMACHINE, Kind
-from drover.controllers.inherit import whole
+from drover.controllers.inherit import key as key_of
 from drover.controllers.report import tell
-from drover.controllers.watches import MACHINE, NAMESPACE, UID
+from drover.controllers.tally import NOTHING, Uses
+from drover.controllers.watches import INTERFACE, MACHINE, NAMESPACE, UID, interface
 from drover.controllers.world import World
-from drover.planning.catalog import groups
-from drover.planning.securitygroup import addresses, status
+from drover.planning.securitygroup import status
 from drover.planning.view import view
 from drover.runtime.store import Changed
 from drover.runtime.workqueue import WorkQueue
@@ -28,12 +28,9 @@ async def reconcile(key: Key, world: World) -> None:
         return
     found = view(resource)
     others = {each.meta.key.name: view(each) for each in stores.groups.by(NAMESPACE, key.namespace)}
-    machines = (whole(each, world) for each in stores.machines.by(NAMESPACE, key.namespace))
-    members = (
-        ip
-        for machine in machines
-        for ip in addresses(key.name, machine, map(view, stores.addresses.by(MACHINE, machine.meta.uid)))
-    )
+    named = world.members.users((SECURITYGROUP.plural, str(key)))
+    allocated = (view(each).spec.address for name in named for each in stores.addresses.by(INTERFACE, name))
+    members = (ip for ip in allocated if ip)
     told = status(found, others, members, now=world.now())
     if told != found.status:
         await tell(SECURITYGROUP, found.meta, told, world)
@@ -63,24 +60,26 @@ class _News:
                 self._queues[VIRTUALMACHINE].add(machine)
 
     def machine(self, old: objects.Machine | None, new: objects.Machine | None) -> None:
-        """Have the groups looked at that a machine named or names."""
+        """Have the groups looked at that a machine names otherwise than before."""
         if not _same(old, new):
-            self._later(key for each in (old, new) if each for key in self._groups(each))
+            self._moved(_of_machine(old), _of_machine(new))
 
     def domain(self, old: objects.Domain | None, new: objects.Domain | None) -> None:
         """Have the groups looked at that a machine comes to name, or named, by its plugin."""
         if not _same(old, new):
-            self._later({key for each in (old, new) if each for key in _ordered(each)})
+            self._moved(_of_domain(old), _of_domain(new))
 
     def address(self, old: objects.Address | None, new: objects.Address | None) -> None:
         """Have the groups looked at of the machine whose address it is or was."""
         seen = new or old
         if seen is not None and (old is None or new is None):
-            uid = view(seen).spec.virtual_machine.uid
-            self._later(key for each in self._world.stores.machines.by(UID, uid) for key in self._groups(each))
+            uid, stores = view(seen).spec.virtual_machine.uid, self._world.stores
+            machines = (uses for each in stores.machines.by(UID, uid) for uses in _of_machine(each))
+            domains = (uses for each in stores.domains.by(MACHINE, uid) for uses in _of_domain(each))
+            self._later(key_of(name) for _, (_, name) in (*machines, *domains))
 
-    def _groups(self, machine: objects.Machine) -> Iterable[Key]:
-        return (Key(machine.meta.key.namespace, name) for name in groups(whole(machine, self._world).spec))
+    def _moved(self, before: Uses, after: Uses) -> None:
+        self._later(key_of(name) for _, name in self._world.members.move(before, after))
 
     def _later(self, keys: Iterable[Key]) -> None:
         for key in keys:
@@ -88,10 +87,31 @@ class _News:
 
 
 def _same(old: Resource[Any, Any] | None, new: Resource[Any, Any] | None) -> bool:
-    return old is not None and new is not None and old.packed_spec == new.packed_spec
+    if old is None or new is None:
+        return False
+    return (old.meta.uid, old.packed_spec) == (new.meta.uid, new.packed_spec)
 
 
-def _ordered(domain: objects.Domain) -> Iterable[Key]:
-    """Groups that a machine's node is told of."""
-    named = (name for each in view(domain).spec.interfaces for name in each.security_groups)
-    return (Key(domain.meta.key.namespace, name) for name in named)
+def _of_machine(machine: objects.Machine | None) -> Uses:
+    """Interfaces of a machine that name groups."""
+    if machine is None:
+        return NOTHING
+    named = ((each.name, each.security_groups or ()) for each in view(machine).spec.interfaces or ())
+    return _uses(machine.meta.key.namespace, machine.meta.uid, named)
+
+
+def _of_domain(domain: objects.Domain | None) -> Uses:
+    """Interfaces of a machine that name groups, its plugin's among them, as its node is told."""
+    if domain is None:
+        return NOTHING
+    spec = view(domain).spec
+    named = ((each.name, each.security_groups) for each in spec.interfaces)
+    return _uses(domain.meta.key.namespace, spec.virtual_machine.uid, named)
+
+
+def _uses(namespace: str, uid: str, named: Iterable[tuple[str, Iterable[str]]]) -> Uses:
+    return frozenset(
+        (interface(uid, name), (SECURITYGROUP.plural, f"{namespace}/{group}"))
+        for name, groups in named
+        for group in groups
+    )

@@ -23,8 +23,9 @@ FREE_SECONDS = 0.0
 """… and at once that it may be, when its last user is gone."""
 PAUSES = (FREE_SECONDS, TURN_SECONDS, TELL_SECONDS)
 """By the number of users, the last for all more."""
-Uses = tuple[str, frozenset[Token]]
-"""A user, as namespace/name, and what it uses."""
+Uses = frozenset[tuple[str, Token]]
+"""Users, by name, and what each uses."""
+NOTHING: Uses = frozenset()
 
 
 class Tally:
@@ -41,15 +42,17 @@ class Tally:
         """Tell how many users one object has."""
         return len(self._users.get((kind.plural, str(key)), ()))
 
-    def move(self, before: Uses | None, after: Uses | None) -> Iterable[Token]:
+    def users(self, token: Token) -> Iterable[str]:
+        """List the users of one object."""
+        return tuple(self._users.get(token, ()))
+
+    def move(self, before: Uses, after: Uses) -> Iterable[Token]:
         """Follow a change of what an object uses; gives what is used otherwise now."""
-        gone = {(before[0], token) for token in before[1]} if before else set()
-        come = {(after[0], token) for token in after[1]} if after else set()
-        for user, token in gone - come:
+        for user, token in before - after:
             self._count(user, token, -1)
-        for user, token in come - gone:
+        for user, token in after - before:
             self._count(user, token, 1)
-        return {token for _, token in gone ^ come}
+        return {token for _, token in before ^ after}
 
     def _count(self, user: str, token: Token, more: int) -> None:
         users = self._users.setdefault(token, {})
@@ -68,7 +71,7 @@ def callbacks(tally: Tally, queues: dict[Kind, WorkQueue[Key]]) -> dict[Kind, Ch
         def changed(old: Resource[Any, Any] | None, new: Resource[Any, Any] | None) -> None:
             if old is not None and new is not None and spec_alone and old.packed_spec == new.packed_spec:
                 return
-            for plural, name in tally.move(read(old) if old else None, read(new) if new else None):
+            for plural, name in tally.move(read(old) if old else NOTHING, read(new) if new else NOTHING):
                 namespace, _, rest = name.rpartition("/")
                 key, kind = Key(namespace, rest), by_plural[plural]
                 queues[kind].add_after(key, PAUSES[min(tally.count(kind, key), 2)])
@@ -86,20 +89,20 @@ def callbacks(tally: Tally, queues: dict[Kind, WorkQueue[Key]]) -> dict[Kind, Ch
 def _machine(found: objects.Machine) -> Uses:
     key = found.meta.key
     images = catalog.wanted(key.name, key.namespace, view(found).spec).images
-    return str(key), frozenset((kinds.IMAGE.plural, image) for image in images)
+    return frozenset((str(key), (kinds.IMAGE.plural, image)) for image in images)
 
 
 def _volume(found: objects.Volume) -> Uses:
     seen = view(found)
     pool = seen.status.pool or seen.spec.pool
-    return str(found.meta.key), frozenset({(kinds.POOL.plural, pool)} if pool else ())
+    return frozenset({(str(found.meta.key), (kinds.POOL.plural, pool))}) if pool else NOTHING
 
 
 def _image(found: objects.Image) -> Uses:
-    return str(found.meta.key), frozenset((kinds.POOL.plural, pool) for pool in kept_in([view(found)]))
+    return frozenset((str(found.meta.key), (kinds.POOL.plural, pool)) for pool in kept_in([view(found)]))
 
 
 def _address(found: objects.Address) -> Uses:
     spec = view(found).spec
     user = f"{spec.virtual_machine.namespace}/{spec.virtual_machine.name}"
-    return user, frozenset({(kinds.NETWORK.plural, spec.network)})
+    return frozenset({(user, (kinds.NETWORK.plural, spec.network))})

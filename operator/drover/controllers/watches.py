@@ -32,6 +32,8 @@ NAME = "name"
 """Index of anchors: namespace/name of the machine, whichever machine it is or was."""
 PLUG = "plug"
 """Index of allocations: network and hardware address, see `plug`."""
+INTERFACE = "interface"
+"""Index of allocations: uid and interface of their machine, see `interface`."""
 ACCELERATOR = "accelerator"
 SKEWED = "skewed"
 """Index of hypervisors, and its value for those whose agent is of a release that does not go with ours."""
@@ -69,6 +71,7 @@ def _kinds_of_ours() -> list[Watch[Any]]:
             indexes={
                 MACHINE: lambda found: view(found).spec.virtual_machine.uid,
                 PLUG: lambda found: plug(view(found).spec.network, view(found).spec.mac_address),
+                INTERFACE: lambda found: interface(view(found).spec.virtual_machine.uid, view(found).spec.interface),
             },
         ),
         Watch(kinds.IMAGE, objects.read_image, indexes={ORIGIN: origin_of}),
@@ -139,6 +142,11 @@ def _machines() -> Iterator[Watch[Any]]:
 def plug(network: str, mac: str) -> str:
     """Name what one hardware address on one network is."""
     return f"{network} {mac}"
+
+
+def interface(uid: str, name: str) -> str:
+    """Name one interface of one machine."""
+    return f"{uid} {name}"
 
 
 def machine_name(pod: Pod) -> str:

@@ -44,6 +44,8 @@ class World:
     links: Links = field(default_factory=Links)
     usage: Usage = field(default_factory=Usage)
     tally: Tally = field(default_factory=Tally)
+    members: Tally = field(default_factory=Tally)
+    """Interfaces, see `watches.interface`, by the SecurityGroups that they name."""
     orphans: Orphans = field(default_factory=Orphans)
     patience: Patience = field(default_factory=Patience)
     events: Events = field(default_factory=Events)

@@ -5,7 +5,7 @@ from ipaddress import ip_address
 
 from drover.api.securitygroup import SecurityGroupSpec, SecurityGroupStatus
 from drover.planning.conditions import Finding, stamp, summary
-from drover.planning.view import AddressView, MachineView, SecurityGroupView
+from drover.planning.view import SecurityGroupView
 
 MEMBERS = 4000
 """Addresses that a group tells at most."""
@@ -30,12 +30,6 @@ def named(spec: SecurityGroupSpec) -> frozenset[str]:
     """Names of the groups that a group's rules refer to."""
     peers = (each for rule in spec.rules or () for each in (rule.from_, rule.to) if each)
     return frozenset(name for each in peers for name in each.security_groups or ())
-
-
-def addresses(name: str, machine: MachineView, allocations: Iterable[AddressView]) -> Iterable[str]:
-    """List the addresses of those of a machine's interfaces that name the group."""
-    interfaces = {each.name for each in machine.spec.interfaces or () if name in (each.security_groups or ())}
-    return (each.spec.address for each in allocations if each.spec.address and each.spec.interface in interfaces)
 
 
 def way(start: str, end: str, groups: Mapping[str, SecurityGroupView]) -> tuple[str, ...]:

@@ -5,6 +5,7 @@ from collections.abc import Coroutine
 from random import Random
 from typing import Any
 
+from tests.support.machines import MAC, make_domain
 from tests.unit.controllers.cosmos import WEB, Controller, Cosmos
 
 from drover.api import kinds
@@ -52,13 +53,13 @@ def _waiting(controller: Controller, kind: Kind) -> set[Key]:
     return taken
 
 
-async def _address(cosmos: Cosmos, address: str) -> None:
+async def _address(cosmos: Cosmos, address: str, interface: str = "default") -> None:
     machine = cosmos.machine()
     assert machine is not None
     owner = {"namespace": WEB.namespace, "name": WEB.name, "uid": machine["metadata"]["uid"]}
     spec = {"network": "default", "address": address, "macAddress": "02:00:00:00:00:01", "virtualMachine": owner}
     await cosmos.client.create(
-        kinds.ADDRESS, {"metadata": {"name": f"a-{address}"}, "spec": {**spec, "interface": "default"}}
+        kinds.ADDRESS, {"metadata": {"name": f"a-{address}"}, "spec": {**spec, "interface": interface}}
     )
 
 
@@ -76,6 +77,51 @@ def test_a_groups_members_are_told_once() -> None:
         assert cosmos.etcd.writes == writes
 
     run(story())
+
+
+def _domain(uid: str, *groups: str) -> dict[str, Any]:
+    """What the node of a machine is told, whose plugin names groups."""
+    named = [{"name": "default", "network": "default", "mac": MAC, "securityGroups": list(groups)}]
+    spec = make_domain(virtualMachine={"name": WEB.name, "uid": uid}).spec.model_dump(mode="json", by_alias=True)
+    return {"metadata": {"name": "web-1", "namespace": WEB.namespace}, "spec": {**spec, "interfaces": named}}
+
+
+def test_interfaces_are_members_that_name_a_group_themselves_or_by_their_plugin_as_long_as_they_do() -> None:
+    async def story() -> None:
+        cosmos, controller = await _begin()
+        await cosmos.create(interfaces=[*NAMING, {"name": "dmz"}])
+        uid = cosmos.uids[0]
+        await _address(cosmos, "10.20.0.5")
+        await _address(cosmos, "10.20.0.6", "dmz")
+        assert await _members(cosmos, controller, GROUP) == ["10.20.0.5"]
+        made = await cosmos.client.create(kinds.DOMAIN, _domain(uid, GROUP.name, OTHER.name))
+        assert await _members(cosmos, controller, OTHER) == ["10.20.0.5"]
+        cosmos.etcd.put(kinds.DOMAIN, Key(WEB.namespace, "web-1"), {**made, "spec": _domain(uid)["spec"]})
+        assert await _members(cosmos, controller, OTHER) == []
+
+    run(story())
+
+
+def test_a_machine_made_anew_unnoticed_is_another_member() -> None:
+    async def story() -> None:
+        cosmos, controller = await _begin()
+        await cosmos.create(interfaces=NAMING)
+        controller.caches.hear()
+        found = cosmos.etcd.objects[kinds.VIRTUALMACHINE, WEB]
+        cosmos.etcd.put(kinds.VIRTUALMACHINE, WEB, {**found, "metadata": {**found["metadata"], "uid": "anew"}})
+        await _address(cosmos, "10.20.0.5")
+        assert await _members(cosmos, controller, GROUP) == ["10.20.0.5"]
+        assert controller.world.members.users(("securitygroups", str(GROUP))) == ("anew default",)
+
+    run(story())
+
+
+async def _members(cosmos: Cosmos, controller: Controller, group: Key) -> list[str]:
+    """Members of a group that is looked at because of what was heard."""
+    assert group in _waiting(controller, kinds.SECURITYGROUP)
+    await securitygroup.reconcile(group, controller.world)
+    found: list[str] = cosmos.etcd.objects[kinds.SECURITYGROUP, group].get("status", {}).get("members") or []
+    return found
 
 
 def test_a_group_is_looked_at_when_a_machine_names_it_and_when_that_machines_address_comes() -> None:

@@ -3,10 +3,10 @@
 from typing import Any
 
 import pytest
-from tests.support.machines import NOW, make_address, make_group, make_machine
+from tests.support.machines import NOW, make_group
 
 from drover.planning.conditions import find
-from drover.planning.securitygroup import MEMBERS, addresses, named, status, way
+from drover.planning.securitygroup import MEMBERS, named, status, way
 from drover.planning.view import SecurityGroupView
 
 
@@ -66,9 +66,3 @@ def test_a_group_names_others_in_both_directions() -> None:
         {"name": "all"},
     ]
     assert named(make_group("web", rules=rules).spec) == {"a", "b"}
-
-
-def test_members_are_the_addresses_of_the_interfaces_that_name_the_group() -> None:
-    machine = make_machine(interfaces=[{"name": "lan", "securityGroups": ["web"]}, {"name": "dmz"}])
-    held = [make_address("10.20.0.2"), make_address(None), make_address("10.20.0.3", interface="dmz")]
-    assert list(addresses("web", machine, held)) == ["10.20.0.2"]
