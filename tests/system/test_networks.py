@@ -237,8 +237,9 @@ def test_a_service_leads_to_machines_of_an_overlay_and_says_when_it_cannot(
     ports = [{"port": 80}]
     front = {"kind": "Service", "apiVersion": "v1", "metadata": {"name": "front"}}
     tenant.apply({**front, "spec": {"selector": {"drover.dev/app": "web"}, "ports": ports}})
-    for name, network in (("a", over), ("b", nat)):
-        machine = make_machine(name, disk=None, interfaces=[{"name": "lan", "network": network}])
+    lan, wide = {"name": "lan", "network": nat}, {"name": "wide", "network": over}
+    for name, interfaces in (("a", [lan, wide]), ("b", [lan])):
+        machine = make_machine(name, disk=None, interfaces=interfaces)
         tenant.apply({**machine, "metadata": {"name": name, "labels": {"drover.dev/app": "web"}}})
     a, b = tenant.machine("a").ready(), tenant.machine("b").ready()
 
@@ -247,7 +248,8 @@ def test_a_service_leads_to_machines_of_an_overlay_and_says_when_it_cannot(
         ends = [end for each in slices for end in each["endpoints"] or []]
         return [ip for end in ends if end["conditions"]["ready"] for ip in end["addresses"]]
 
-    eventually("the slice to lead to a", lambda: published() == [a.ip], 20)
+    by_interface = {each["interface"]: each["ip"] for each in a.status["addresses"]}
+    eventually("the slice to lead to a by its second interface", lambda: published() == [by_interface["wide"]], 20)
     assert a.condition("Endpoints")["reason"] == "Published"
     assert b.condition("Endpoints")["reason"] == "NodeLocalNetwork"
     a.delete()

@@ -179,10 +179,13 @@ def _origins(volumes: Mapping[str, VolumeView]) -> set[str]:
 
 def _endpoints(machine: MachineView, world: World) -> Finding | None:
     """Find out whether the Services that mean a machine lead to it."""
-    first = next(iter(interfaces(machine.spec)), None)
-    network = world.stores.networks.get(Key("", (first.network if first else "") or _home(machine, world)))
     services = world.stores.services.by(NAMESPACE, machine.meta.key.namespace)
-    return finding(services, machine, view(network) if network else None) if services else None
+    if not services:
+        return None
+    home_ = _home(machine, world)
+    reserved = [each for each in interfaces(machine.spec) if each.address_mode != "Unmanaged"]
+    names_ = dict.fromkeys(each.network or home_ for each in reserved)
+    return finding(services, machine, _shared(world.stores.networks, names_).values())
 
 
 def _home(machine: MachineView, world: World) -> str:

@@ -6,6 +6,9 @@ from typing import Any
 
 from drover.state.resource import Body, Meta, pack, read_meta
 
+FAMILIES = ("IPv4", "IPv6")
+"""As Kubernetes names them."""
+
 
 @dataclass(frozen=True, slots=True)
 class ServicePort:
@@ -24,6 +27,8 @@ class Service:
     meta: Meta
     selector: tuple[tuple[str, str], ...]
     ports: tuple[ServicePort, ...]
+    families: tuple[str, ...] = FAMILIES
+    """Families of the addresses that it leads to."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +44,8 @@ def read_service(body: Body) -> Service:
     """Read a Service."""
     spec: Mapping[str, Any] = body.get("spec") or {}
     selector = spec.get("selector") or {}
-    return Service(read_meta(body), tuple(sorted(selector.items())), tuple(map(_port, spec.get("ports") or ())))
+    ports = tuple(map(_port, spec.get("ports") or ()))
+    return Service(read_meta(body), tuple(sorted(selector.items())), ports, tuple(spec.get("ipFamilies") or FAMILIES))
 
 
 def _port(port: Mapping[str, Any]) -> ServicePort:

@@ -175,6 +175,7 @@ def test_machines_are_looked_at_when_their_network_is_refused_and_networks_when_
 
 SERVICE = Key("shop", "front")
 SELECTOR = {"drover.dev/app": "web"}
+GUEST = {"type": "GuestReady", "reason": "Running", "lastTransitionTime": "2026-11-21T12:00:00Z"}
 
 
 async def _published(cosmos: Cosmos, controller: Controller) -> list[Any]:
@@ -217,6 +218,47 @@ def test_a_service_leads_to_the_machines_that_it_means_and_to_no_other() -> None
         machine = cosmos.etcd.objects[kinds.VIRTUALMACHINE, WEB]
         cosmos.etcd.put(kinds.VIRTUALMACHINE, WEB, {**machine, "metadata": {**machine["metadata"], "labels": {}}})
         assert await _published(cosmos, controller) == []
+
+    run(story())
+
+
+async def _silence(cosmos: Cosmos) -> None:
+    """Have a guest run and be ready, and then nothing be heard of its agent."""
+    uid = cosmos.uids[0]
+    told = {"conditions": [{**GUEST, "status": "True"}]}
+    await cosmos.client.create(kinds.DOMAIN, {**_domain(uid), "status": told})
+    machine = cosmos.etcd.objects[kinds.VIRTUALMACHINE, WEB]
+    lost = {"phase": "Unknown", "nodeName": "n1", "conditions": [{**GUEST, "status": "Unknown"}]}
+    cosmos.etcd.put(kinds.VIRTUALMACHINE, WEB, {**machine, "status": machine["status"] | lost})
+
+
+def _kubelet(cosmos: Cosmos, status: str) -> None:
+    node = cosmos.etcd.objects[kinds.NODE, Key("", "n1")]
+    cosmos.etcd.put(
+        kinds.NODE, Key("", "n1"), {**node, "status": {"conditions": [{"type": "Ready", "status": status}]}}
+    )
+
+
+def _ready(cosmos: Cosmos) -> list[bool]:
+    found = [body for (kind, _), body in cosmos.etcd.objects.items() if kind == kinds.ENDPOINTSLICE]
+    return [end["conditions"]["ready"] for body in found for end in body["endpoints"]]
+
+
+def test_an_agent_that_is_away_takes_no_guest_out_of_service_but_a_node_that_is_does() -> None:
+    async def story() -> None:
+        cosmos, controller = await _begin()
+        await _front(cosmos)
+        await _silence(cosmos)
+        _kubelet(cosmos, "True")
+        await _published(cosmos, controller)
+        assert _ready(cosmos) == [True]
+        _settled(controller)
+        _kubelet(cosmos, "Unknown")
+        assert _waiting(controller, kinds.SERVICE) == {SERVICE}
+        await _published(cosmos, controller)
+        assert _ready(cosmos) == [False]
+        _kubelet(cosmos, "Unknown")
+        assert _waiting(controller, kinds.SERVICE) == set()
 
     run(story())
 
