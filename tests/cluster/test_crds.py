@@ -177,6 +177,10 @@ REFUSED = [
     pytest.param(disk(name="a" * 21), f"spec.disks[0].name|at most 20 characters|not {'a' * 21}", id="long-disk-name"),
     pytest.param(disk(name="Root"), "spec.disks[0].name|DNS label|not Root", id="upper-case-disk"),
     pytest.param(disk(image="A/b"), 'spec.disks[0].image: Invalid value: "A/b"|namespace/name', id="image-name"),
+    *(
+        pytest.param(disk(size=size), f"spec.disks[0].size|1Mi to 64Ti, not {size}", id=f"size-{size}")
+        for size in ("0", 0, "1.5", "-1Gi", "10gb", "8Ei")
+    ),
     pytest.param(disk(size="1"), 'spec.disks[0].size: Invalid value: "1"|1Mi to 64Ti', id="tiny-disk"),
     pytest.param(vm(disks=[ROOT, ROOT]), 'spec.disks[1]: Duplicate value: {"name":"root"}', id="same-disk-name"),
     pytest.param(
@@ -268,6 +272,19 @@ REFUSED = [
     pytest.param(lan(address="fe80::1"), "interfaces[0].address|IPv4 address|not fe80::1", id="not-ipv4"),
     pytest.param(lan(address="127.0.0.1"), "interfaces[0].address|neither loopback|not 127.0.0.1", id="loopback"),
     pytest.param(
+        lan(address="10.0.0.9", addressMode="Unmanaged"),
+        "interfaces[0].address|address 10.0.0.9 is not reserved with addressMode Unmanaged",
+        id="address-of-nobody",
+    ),
+    pytest.param(
+        vm(kernel={"arguments": "quiet\n"}), "kernel.arguments|one line of printable ASCII", id="arguments-in-lines"
+    ),
+    pytest.param(
+        image(type="Kernel", source=None, kernel=KERNEL | {"arguments": "a\0b"}),
+        "spec.kernel.arguments|one line of printable ASCII",
+        id="arguments-with-a-null",
+    ),
+    pytest.param(
         vm(interfaces=[{"name": name, "macAddress": "02:00:00:00:00:01"} for name in ("a", "b")]),
         "spec.interfaces|two entries have macAddress 02:00:00:00:00:01",
         id="same-mac-twice",
@@ -308,11 +325,25 @@ REFUSED = [
     pytest.param(group(ports=["0"]), "ports: 0 is neither a port from 1 to 65535", id="port-0"),
     pytest.param(group(ports=["90-80"]), "ports: 90-80 is neither", id="ports-backwards"),
     pytest.param(group(ports=["http"]), "ports: http is neither", id="port-name"),
+    pytest.param(group(ports=[]), "spec.rules[0].ports|at least 1 items", id="no-ports"),
+    pytest.param(group(ports=["80-"]), "ports: 80- is neither", id="ports-without-end"),
+    pytest.param(group(ports=["65536"]), "ports: 65536 is neither", id="port-too-high"),
+    pytest.param(
+        group(ports=[str(port) for port in range(1, 301)]), "spec.rules[0].ports: Too many: 300", id="300-ports"
+    ),
     pytest.param(group(ports=["80"], protocol="ICMP"), "ports need protocol TCP or UDP, not ICMP", id="icmp-ports"),
     pytest.param(group(**{"from": {"cidrs": ["10.0.0.1/8"]}}), "without host bits|not 10.0.0.1/8", id="host-bits"),
     pytest.param(group(**{"from": {"securityGroups": ["web"]}}), "must not name itself", id="own-group"),
     pytest.param(group(to={"cidrs": ["10.0.0.0/8"]}), "to is for Egress", id="to-of-ingress"),
     pytest.param(network(cidr="nonsense"), "subnets[0].cidr|IPv4 network|not nonsense", id="no-cidr"),
+    pytest.param(network(cidr="0.0.0.0/12"), "subnets[0].cidr|neither loopback|not 0.0.0.0/12", id="cidr-of-nowhere"),
+    pytest.param(
+        typed(type="Bridge", bridge={"name": "br0"}, subnets=[{"name": "a", "cidr": "169.254.0.0/16"}]),
+        "subnets[0].cidr|neither loopback, link-local nor multicast; not 169.254.0.0/16",
+        id="cidr-of-the-link",
+    ),
+    pytest.param(typed(domain="shop..internal"), "spec.domain|a DNS domain|not shop..internal", id="domain"),
+    pytest.param(typed(domain="a" * 64), "spec.domain|labels of at most 63", id="domain-of-a-long-label"),
     pytest.param(network(gateway="10.21.0.1"), "subnets[0].gateway|inside 10.20.0.0/24, not 10.21.0.1", id="outside"),
     pytest.param(network(gateway="10.20.0.0"), "subnets[0].gateway|host address|not 10.20.0.0", id="network-address"),
     pytest.param(network(gateway="10.20.0.255"), "subnets[0].gateway|host address|not 10.20.0.255", id="broadcast"),
@@ -341,6 +372,11 @@ REFUSED = [
     pytest.param(first_boot(userDataSecretRef={"name": "a"}), "userDataSecretRef.key: Required value", id="no-key"),
     pytest.param(vm(plugin="A/b"), 'spec.plugin: Invalid value: "A/b"|namespace/name', id="plugin-name"),
     pytest.param(plugin(state="Off"), 'spec.state: Unsupported value: "Off"|"Disabled"', id="plugin-state"),
+    pytest.param(
+        plugin(workload={"entrypoint": ["/a"], "env": [{"name": "A", "value": "b\0"}]}),
+        "spec.workload.env[0].value",
+        id="null-in-a-variable",
+    ),
     pytest.param(plugin(workload={"port": 80}), "spec.workload|type and port together", id="port-alone"),
     *(
         pytest.param(plugin(template=template), f'unknown field "spec.template.{path}"', id=f"template-{path}")
@@ -398,6 +434,15 @@ REFUSED = [
         "source.http.url|http or https URL|not file:///etc/passwd",
         id="file-url",
     ),
+    *(
+        pytest.param(
+            image(source={"type": "HTTP", "http": {"url": url}}), f"source.http.url|with a host|not {url}", id=url
+        )
+        for url in ("http:///disk", "http://?disk", "http://[::1", "http://a:http/", "http://a:65536/", "http://u:p@a/")
+    ),
+    pytest.param(image(source=bucket(endpoint="https://:443")), "endpoint|with a host|not https://:443", id="no-host"),
+    pytest.param(image(checksum=f"sha256:{'A' * 64}"), "spec.checksum|lower-case hexadecimal", id="upper-checksum"),
+    pytest.param(image(checksum=f"sha512:{'a' * 64}"), "spec.checksum|as many", id="short-checksum"),
     pytest.param(image(allowedNamespaces={"from": "Selector"}), "selector goes with from: Selector", id="no-selector"),
     pytest.param(volume(size=None), "size is required of a blank volume", id="volume-no-size"),
     pytest.param(volume(source={"type": "Image"}), "source.image goes with type Image", id="volume-no-image"),

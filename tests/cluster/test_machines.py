@@ -52,6 +52,52 @@ async def test_a_missing_reference_heals_when_it_appears(
         await stage.reach("Running")
 
 
+async def test_what_another_machine_holds_is_said_in_ready_and_had_when_that_is_gone(cluster_sandbox: World) -> None:
+    async with staged(cluster_sandbox, lasting=True) as stage:
+        await stage.start()
+        lan = {"name": "lan", "address": "10.20.9.9", "macAddress": "02:00:00:00:99:99"}
+        await stage.make("web", disks=[{**DISK[0], "reclaimPolicy": "Retain"}], interfaces=[lan])
+        await stage.reach("Running")
+        await stage.make("disk", disks=[{"name": "root", "volume": "web.root"}])
+        await stage.make("mac", interfaces=[{"name": "lan", "macAddress": lan["macAddress"]}])
+        await stage.make("address", interfaces=[{"name": "lan", "address": lan["address"]}])
+        reasons = {"disk": "VolumeInUse", "mac": "AddressInUse", "address": "AddressInUse"}
+        for name, reason in reasons.items():
+            assert "web" in await stage.says("Ready", reason, name)
+        await stage.delete(kinds.VIRTUALMACHINE, "web")
+        for name in reasons:
+            await stage.reach("Running", name)
+
+
+async def test_groups_and_networks_that_are_missing_or_in_a_loop_heal(cluster_sandbox: World) -> None:
+    async with staged(cluster_sandbox, lasting=True) as stage:
+        await stage.start()
+        await _group(stage, "a", names="b")
+        await _group(stage, "b", names="a")
+        await stage.until("the loop to be told", lambda: _accepted(stage, "a", "ReferenceLoop"))
+        await stage.make("web", interfaces=[{"name": "lan", "securityGroups": ["a", "c"]}])
+        assert "there is no SecurityGroup c" in await stage.says("Ready", "SecurityGroupNotFound")
+        await _group(stage, "c", names="missing")
+        await stage.reach("Running")
+        await stage.until("what is missing to be told", lambda: _accepted(stage, "c", "SecurityGroupNotFound"))
+        await _group(stage, "b")
+        await _group(stage, "missing")
+        for name in ("a", "b", "c"):
+            await stage.until(f"group {name} to heal", lambda name=name: _accepted(stage, name, "Accepted"))
+
+
+async def _group(stage: Stage, name: str, *, names: str = "") -> None:
+    """Apply a group with one rule, which names another group or nobody."""
+    peers = {"from": {"securityGroups": [names]}} if names else {}
+    body = {"spec": {"rules": [{"name": "r", **peers}]}}
+    await stage.cluster.apply(kinds.SECURITYGROUP, stage.key(name), body, manager="test")
+
+
+async def _accepted(stage: Stage, name: str, reason: str) -> bool:
+    told = (await stage.get(kinds.SECURITYGROUP, name)).get("status", {}).get("conditions", [])
+    return any((each["type"], each["reason"]) == ("Accepted", reason) for each in told)
+
+
 async def test_a_machine_that_fits_nowhere_says_so_in_the_schedulers_words(cluster_sandbox: World) -> None:
     async with staged(cluster_sandbox, lasting=True) as stage:
         await stage.start()

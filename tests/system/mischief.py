@@ -105,6 +105,11 @@ def belittle(handler: BaseHTTPRequestHandler, body: bytes) -> None:
     handler.close_connection = True
 
 
+def around(handler: BaseHTTPRequestHandler, _body: bytes) -> None:
+    """Point to itself for ever."""
+    begin(handler, 0, 302, {"Location": "/again"})
+
+
 def begin(
     handler: BaseHTTPRequestHandler, length: int, status: int = 200, headers: dict[str, str] | None = None
 ) -> None:

@@ -46,7 +46,7 @@ def test_a_volume_in_use_is_not_given_to_a_second_machine(tenant: Tenant) -> Non
 
     second = tenant.machine("second")
     eventually("VolumeInUse", lambda: second.condition("VolumesReady").get("reason") == "VolumeInUse", 30)
-    assert "first" in second.condition("VolumesReady")["message"]
+    assert "first" in second.condition("Ready")["message"]
 
 
 def test_a_full_pool_makes_no_half_machine(tenant: Tenant, world: World) -> None:

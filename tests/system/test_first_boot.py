@@ -63,6 +63,9 @@ def test_a_guest_learns_from_a_secret_that_is_named_while_missing_and_pending_wh
     machine = tenant.machine("web")
     eventually("SecretNotFound", lambda: machine.condition("VolumesReady").get("reason") == "SecretNotFound", BOOT)
     assert "there is no Secret boot" in machine.condition("VolumesReady")["message"]
+    tenant.apply(make_secret("#cloud-config\n- a list"))
+    eventually("InvalidCloudInit", lambda: machine.condition("VolumesReady").get("reason") == "InvalidCloudInit", 30)
+    assert "Secret boot, key" in machine.condition("VolumesReady")["message"]
 
     tenant.apply(make_secret(SCRIPT))
     machine.ready()

@@ -7,7 +7,19 @@ from pathlib import Path
 
 import pytest
 import yaml
-from tests.system.mischief import Behaviour, Mischief, belittle, raw_disk, served, slowly, stall, truncate, whole
+import zstandard
+from tests.system.mischief import (
+    Behaviour,
+    Mischief,
+    around,
+    belittle,
+    raw_disk,
+    served,
+    slowly,
+    stall,
+    truncate,
+    whole,
+)
 from tests.system.world import Machine, Object, Tenant, World, eventually, make_machine, make_object
 
 URL = "http://images.drover.internal"
@@ -15,11 +27,11 @@ SIZE = 1 << 20
 GOOD = raw_disk(SIZE)
 
 
-def qcow2(*, backing: str = "", incompatible: int = 0) -> bytes:
+def qcow2(*, backing: str = "", incompatible: int = 0, size: int = SIZE) -> bytes:
     """Write a qcow2 header that a strict reader must look at."""
     name = backing.encode()
     offset = 104 if name else 0
-    place = (offset, len(name), 16, SIZE, 0, 1, 0x30000, 0x10000, 1, 0, 0)
+    place = (offset, len(name), 16, size, 0, 1, 0x30000, 0x10000, 1, 0, 0)
     header = struct.pack(">4sIQIIQIIQQIIQQQQII", b"QFI\xfb", 3, *place, incompatible, 0, 0, 4, 104)
     return (header + name).ljust(4 << 16, b"\0")
 
@@ -32,6 +44,9 @@ BAD: dict[str, tuple[bytes, Behaviour, str]] = {
     "stalled": (GOOD, stall, "Stalled"),
     "truncated": (GOOD, truncate, "Truncated"),
     "belittled": (GOOD, belittle, "ChecksumMismatch"),
+    "redirects": (GOOD, around, "TooManyRedirects"),
+    "backing-in-zst": (zstandard.compress(qcow2(backing="/etc/passwd")), whole, "HasBackingFile"),
+    "exbibytes": (qcow2(size=7 << 60), whole, "UnknownFormat"),
 }
 
 

@@ -10,6 +10,8 @@ from drover.state.resource import Key
 
 CHECK_SECONDS = 60.0
 """How often a network is looked at although nothing changed: somebody may take it down, its dnsmasq may die."""
+LOOK_SECONDS = 30.0
+"""How soon a bridge is looked at again that does not filter VLANs: nobody tells when it does."""
 VLAN_LIBVIRT = 11
 """First major version of libvirt that sets the VLAN of a guest on a plain bridge."""
 
@@ -80,7 +82,8 @@ async def _check_host(node: Node, spec: VirtualNetworkSpec) -> None:
 
 async def _check_vlan(node: Node, bridge: str) -> None:
     if not node.wires.filters_vlans(bridge):
-        raise Unsupported(f"bridge {bridge} of this node does not filter VLANs", reason="VLANUnsupported")
+        words = f"bridge {bridge} of this node does not filter VLANs"
+        raise NotReady(words, reason="VLANUnsupported", delay=LOOK_SECONDS)
     version = (await node.host.facts()).libvirt_version
     if int(version.partition(".")[0]) < VLAN_LIBVIRT:
         words = f"libvirt {version} of this node sets no VLANs on bridges; {VLAN_LIBVIRT}.0 does"

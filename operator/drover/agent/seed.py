@@ -16,7 +16,7 @@ import structlog
 
 from drover.api.cloudinit import SecretKey
 from drover.api.domain import DomainSeed, DomainText
-from drover.errors import InvalidSpec, Unavailable
+from drover.errors import NotReady, Unavailable
 from drover.planning import seed as planning
 from drover.planning import seedtext
 from drover.planning.seedtext import Part
@@ -25,6 +25,8 @@ from drover.translation import seed as translation
 from drover.translation.seed import Texts
 
 SUFFIX = ".iso"
+LOOK_SECONDS = 10.0
+"""How soon a Secret is read again whose text cloud-init would not take."""
 log = structlog.stdlib.get_logger(__name__)
 Secrets = Mapping[SecretKey, bytes]
 
@@ -120,5 +122,6 @@ def _text(part: Part, text: DomainText | None, secrets: Secrets) -> bytes | None
     wrong = seedtext.fault_in_bytes(part, content)
     if wrong is not None:
         where = f"cloudInit.{part}: Secret {text.secret.name}, key {text.secret.key}, line {wrong.line}"
-        raise InvalidSpec(f"{where}: {wrong.kind}", reason="InvalidCloudInit")
+        # Nobody tells of a Secret that is mended: it is read again.
+        raise NotReady(f"{where}: {wrong.kind}", reason="InvalidCloudInit", delay=LOOK_SECONDS)
     return content

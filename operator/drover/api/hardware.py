@@ -21,6 +21,7 @@ PageSize = Literal["2Mi", "1Gi"]
 PROCESSOR = r"^[A-Za-z0-9][A-Za-z0-9._-]*$"
 MACHINE = r"^(q35|virt|pc-q35-[0-9]+[.][0-9]+|virt-[0-9]+[.][0-9]+)$"
 SERIAL = r"^[A-Za-z0-9][A-Za-z0-9._+-]{0,19}$"
+ARGUMENTS = r"^[ -~]*$"
 ProcessorModel = Annotated[
     str,
     Field(
@@ -46,6 +47,18 @@ Serial = Annotated[
         json_schema_extra=told(SERIAL, "1 to 20 letters, digits and . _ + -, a letter or digit first"),
     ),
 ]
+KernelArguments = Annotated[
+    str,
+    Field(
+        max_length=2048,
+        pattern=ARGUMENTS,
+        json_schema_extra=rules(
+            # Not dynamic: a message that quotes a line end is not shown.
+            rule(f"self.matches('{ARGUMENTS}')", "must be one line of printable ASCII characters, without a line end")
+        ),
+    ),
+]
+"""A kernel command line; libvirt takes no control characters."""
 
 
 def _number(text: str) -> str:

@@ -2,10 +2,10 @@
 
 from typing import Annotated, Literal
 
-from pydantic import ConfigDict, Field
+from pydantic import ConfigDict, Field, JsonValue
 
 from drover.api.base import Conditions, Label, Link, Model, ObjectName, Users, Word, keyed, rule, rules, told, unchanged
-from drover.api.hardware import Switch
+from drover.api.hardware import KernelArguments, Switch
 from drover.api.sharing import AllowedNamespaces
 
 CHECKSUM = r"^(sha256:[0-9a-f]{64}|sha512:[0-9a-f]{128})$"
@@ -19,6 +19,20 @@ _CHECKSUM_TOLD = told(CHECKSUM, "sha256: or sha512: and as many lower-case hexad
 Checksum = Annotated[str, Field(max_length=135, pattern=CHECKSUM, json_schema_extra=_CHECKSUM_TOLD)]
 
 
+def _located(pattern: str, allowed: str) -> dict[str, JsonValue]:
+    """Schema extras of a URL: whose server it is can be told, and no password is written where many read it."""
+    server = "url(self).getHostname() != '' && !self.matches('^https?://[^/?#]*@')"
+    sound = "port == '' || (port.size() < 6 && int(port) > 0 && int(port) < 65536)"
+    port = f"[url(self).getPort()].all(port, {sound})"
+    return rules(
+        rule(
+            f"self.matches('{pattern}') && isURL(self) && {server} && {port}",
+            f"'must be {allowed} with a host, and without a user: a Secret holds credentials; not ' + self",
+            dynamic=True,
+        )
+    )
+
+
 class SecretRef(Model):
     """A Secret of the own namespace."""
 
@@ -29,7 +43,7 @@ class SecretRef(Model):
 class HTTPSource(Model):
     """A file on a web server."""
 
-    url: Annotated[str, Field(max_length=2048, pattern=URL, json_schema_extra=told(URL, "an http or https URL"))]
+    url: Annotated[str, Field(max_length=2048, pattern=URL, json_schema_extra=_located(URL, "an http or https URL"))]
     """Where it is, by http or https."""
     headers_secret_ref: SecretRef | None = None
     """Secret whose every key is the name of a header to send, such as Authorization; no other server gets them."""
@@ -41,7 +55,9 @@ class S3Source(Model):
     endpoint: Annotated[
         str,
         Field(
-            max_length=200, pattern=ENDPOINT, json_schema_extra=told(ENDPOINT, "an http or https URL without a query")
+            max_length=200,
+            pattern=ENDPOINT,
+            json_schema_extra=_located(ENDPOINT, "an http or https URL without a query"),
         ),
     ]
     """URL of the server, to which bucket and key are added as a path."""
@@ -165,7 +181,7 @@ class ImageKernel(Model):
     """sha256:… or sha512:… of the kernel; a mismatch leaves nothing behind."""
     initrd: Initrd | None = None
     """The initial RAM disk that goes with it."""
-    arguments: Annotated[str, Field(max_length=2048)] | None = None
+    arguments: KernelArguments | None = None
     """Kernel command line; default console=ttyS0."""
 
 

@@ -2,9 +2,9 @@
 
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import ConfigDict, Field
 
-from drover.api.base import HardwareAddress, IPv4, Label, Model, Quantity, ShortName, between
+from drover.api.base import HardwareAddress, IPv4, Label, Model, Quantity, ShortName, between, rule, rules
 
 AddressMode = Literal["DHCP", "Static", "Unmanaged"]
 InterfaceModel = Literal["VirtIO", "E1000E", "RTL8139"]
@@ -25,6 +25,17 @@ SecurityGroups = Annotated[list[Label], Field(max_length=8, json_schema_extra={"
 
 class Interface(Model):
     """One network interface."""
+
+    model_config = ConfigDict(
+        json_schema_extra=rules(
+            rule(
+                "!has(self.address) || !has(self.addressMode) || self.addressMode != 'Unmanaged'",
+                "'interface ' + self.name + ': address ' + self.address + ' is not reserved with addressMode Unmanaged'",
+                dynamic=True,
+                path=".address",
+            )
+        )
+    )
 
     name: ShortName
     """Name of the interface within the machine, a DNS label of at most 20 characters."""

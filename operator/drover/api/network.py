@@ -17,8 +17,11 @@ from drover.api.base import (
     keyed,
     rule,
     rules,
+    told,
     unchanged,
 )
+
+DOMAIN = r"^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?([.][a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?)*$"
 
 SHORTEST, LONGEST = 12, 29
 """Prefixes an IPv4 subnet may have."""
@@ -117,9 +120,11 @@ class Subnet(Model):
             max_length=43,
             json_schema_extra=rules(
                 rule(
-                    f"isCIDR(self) && cidr(self) == cidr(self).masked() && {_PREFIXES}",
+                    "isCIDR(self) && cidr(self) == cidr(self).masked() && cidr(self).ip().isGlobalUnicast()"
+                    f" && {_PREFIXES}",
                     f"'cidr must be an IPv4 network such as 10.20.0.0/24 with a prefix of {SHORTEST} to {LONGEST},"
-                    f" or an IPv6 network such as fd00:20::/64 with one of {SHORTEST_6} to {LONGEST_6}; not ' + self",
+                    f" or an IPv6 network such as fd00:20::/64 with one of {SHORTEST_6} to {LONGEST_6},"
+                    " neither loopback, link-local nor multicast; not ' + self",
                     dynamic=True,
                 )
             ),
@@ -222,7 +227,19 @@ class VirtualNetworkSpec(Model):
     """Part of the cluster in which the network's subnets, VLAN and VNI must be its own; absent: that of all networks that name none."""
     subnets: Annotated[list[Subnet], Field(max_length=4, json_schema_extra=keyed("name"))] | None = None
     """Ranges of addresses, at most 4: an interface gets one IPv4 address of the first range that has one left, and one IPv6 address likewise. Required unless the type is Bridge or Direct."""
-    domain: Annotated[str, Field(max_length=200, pattern=r"^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$")] | None = None
+    domain: (
+        Annotated[
+            str,
+            Field(
+                max_length=200,
+                pattern=DOMAIN,
+                json_schema_extra=told(
+                    DOMAIN, "a DNS domain such as shop.internal, of labels of at most 63 characters"
+                ),
+            ),
+        ]
+        | None
+    ) = None
     """Names <machine>.<namespace>.<domain> are answered on the gateway address; default <network>.internal."""
     anti_spoofing: Literal["Enforced", "Disabled"] | None = None
     """Whether a guest may send only from the MAC and IP addresses of its interface, in ARP too; default Enforced. Live."""

@@ -32,7 +32,7 @@ Range = Annotated[str, Field(max_length=43, json_schema_extra=rules(rule(*_CIDR,
 
 
 class Peers(Model):
-    """Who is meant: any of these."""
+    """Who is meant: any of these; of none of them nobody."""
 
     cidrs: Annotated[list[Range], Field(max_length=32)] | None = None
     """Networks or single addresses, IPv4 or IPv6."""
@@ -46,7 +46,7 @@ class SecurityRule(Model):
     model_config = ConfigDict(
         json_schema_extra=rules(
             rule(
-                "!has(self.ports) || self.ports.size() == 0 || self.protocol in ['TCP', 'UDP']",
+                "!has(self.ports) || self.protocol in ['TCP', 'UDP']",
                 "'rule ' + self.name + ': ports need protocol TCP or UDP, not ' + self.protocol",
                 dynamic=True,
                 path=".ports",
@@ -72,7 +72,7 @@ class SecurityRule(Model):
     """Allow (default) or Deny. What any rule of any group of the interface denies is denied, whatever others allow."""
     protocol: Protocol = "Any"
     """TCP, UDP, ICMP (of IPv4 and IPv6) or Any (default)."""
-    ports: Annotated[list[Port], Field(max_length=32)] | None = None
+    ports: Annotated[list[Port], Field(min_length=1, max_length=32)] | None = None
     """Ports of the receiver, each a number or a range such as 8000-8010; absent: all."""
     from_: Annotated[Peers | None, Field(alias="from")] = None
     """Ingress: who sends; absent: anyone."""

@@ -39,6 +39,7 @@ from drover.api.hardware import (
     Emulation,
     Firmware,
     Graphics,
+    KernelArguments,
     MachineType,
     Memory,
     Serial,
@@ -62,7 +63,7 @@ class KernelBoot(Model):
 
     image: Reference | None = None
     """VirtualMachineImage that holds the kernel, of type Kernel or with a kernel of its own; default the boot disk's image's kernel."""
-    arguments: Annotated[str, Field(max_length=2048)] | None = None
+    arguments: KernelArguments | None = None
     """Kernel command line; default the image's. A change applies at the next start."""
 
 

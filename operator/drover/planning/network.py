@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from ipaddress import ip_network
 
 from drover.api.network import VirtualNetworkSpec, VirtualNetworkStatus
-from drover.planning.address import windows
+from drover.planning.address import number, windows
 from drover.planning.conditions import Finding, find, stamp, summary
 from drover.planning.pool import ready
 from drover.planning.use import NOBODY, Use
@@ -43,12 +43,24 @@ def status(
 
 def accepted(network: NetworkView, others: Iterable[NetworkView]) -> Finding:
     """Find out whether a network asks for nothing that another one of its zone has, accepted or made before it."""
+    if backwards := _backwards(network.spec):
+        return Finding("Accepted", "False", "InvalidSpec", backwards)
     for other in sorted(others, key=_rank):
         if _rank(other) < _rank(network) and (other.spec.zone or "") == (network.spec.zone or ""):
             taken = _taken(network.spec, other.spec)
             if taken is not None:
                 return Finding("Accepted", "False", taken[0], f"{taken[1]} is VirtualNetwork {other.meta.key.name}'s")
     return Finding("Accepted", "True", "Accepted")
+
+
+def _backwards(spec: VirtualNetworkSpec) -> str:
+    """Say which subnet's addresses end before they begin; of IPv6 the API server cannot tell."""
+    for each in spec.subnets or ():
+        if each.allocation and number(each.allocation.start) > number(each.allocation.end):
+            start, end = each.allocation.start, each.allocation.end
+            words = f"allocation.start {start} lies after allocation.end {end}"
+            return f"subnet {each.name}: {words}; subnets are immutable, so make the network anew"
+    return ""
 
 
 def _rank(network: NetworkView) -> tuple[bool, str, str]:

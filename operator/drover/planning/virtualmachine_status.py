@@ -94,7 +94,7 @@ def ready(situation: Situation, said: Sequence[Finding]) -> Finding:
         words = "Running: it stopped by itself, and its restart policy leaves it so"
         return Finding("Ready", "False", "RestartPolicy", words)
     if situation.accepted.status != "True" or desired == "Running":
-        return summary(said)
+        return summary(_telling(situation, said))
     if desired == "Paused":
         return summary([*said[:4], _paused(situation)])
     if situation.at_rest:
@@ -102,6 +102,12 @@ def ready(situation: Situation, said: Sequence[Finding]) -> Finding:
     if situation.silent:
         return summary(said)
     return Finding("Ready", "False", "Stopping", "Running: the guest is not off yet")
+
+
+def _telling(situation: Situation, said: Sequence[Finding]) -> Sequence[Finding]:
+    """Leave out what only waits while no node has a part in it, if another finding says for what."""
+    telling = [each for each in said if each.reason != "Waiting"]
+    return telling if situation.domain is None and any(each.status == "False" for each in telling) else said
 
 
 def node(situation: Situation) -> str | None:

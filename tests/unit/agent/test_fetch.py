@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 from tests.unit.agent import images
-from tests.unit.agent.webserver import Answer, content, cut, drip, endless, rest, stall, status, website
+from tests.unit.agent.webserver import Answer, content, cut, drip, endless, rest, stall, status, until_closed, website
 
 from drover.agent.fetch import body, disk
 from drover.agent.fetch.order import Order, Result, Trouble
@@ -290,6 +290,15 @@ async def test_a_server_that_has_no_file_is_told(tmp_path: Path, answer: Answer,
 async def test_a_file_that_is_too_large_is_not_taken(tmp_path: Path, answer: Answer) -> None:
     assert await refused(tmp_path, answer, maximum_bytes=1000) == "TooLarge"
     assert left(tmp_path) == []
+
+
+async def test_a_file_without_length_and_end_needs_a_checksum(tmp_path: Path) -> None:
+    assert await refused(tmp_path, until_closed(images.KERNEL)) == "LengthUnknown"
+    assert left(tmp_path) == []
+
+    async with website(until_closed(images.KERNEL)) as site:
+        result = await fetched(site.url, tmp_path, checksum=images.sha256(images.KERNEL))
+    assert result.size == len(images.KERNEL)
 
 
 async def test_a_server_that_is_not_there_is_told(tmp_path: Path) -> None:

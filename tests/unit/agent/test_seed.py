@@ -13,7 +13,7 @@ from tests.unit.agent.world import World
 
 from drover.agent.seed import Handed, Seeds, disk
 from drover.api.cloudinit import SecretKey
-from drover.errors import InvalidSpec, NotReady, Unavailable
+from drover.errors import NotReady, Unavailable
 from drover.planning.view import DomainView
 
 SECRET = {"name": "boot", "key": "user"}
@@ -84,10 +84,11 @@ async def test_metadata_from_a_secret_is_laid_under_ours(tmp_path: Path) -> None
 
 
 async def test_a_secret_that_is_no_yaml_is_named_with_its_line_and_not_quoted(tmp_path: Path) -> None:
-    with pytest.raises(InvalidSpec, match=r"userData: Secret boot, key user, line 2: not valid YAML") as caught:
+    with pytest.raises(NotReady, match=r"userData: Secret boot, key user, line 2: not valid YAML") as caught:
         await seeds(tmp_path, {KEY: b"#cloud-config\nhush: ["}).write(make_order(seed=SECRETIVE))
 
     assert (caught.value.reason, "hush" in str(caught.value)) == ("InvalidCloudInit", False)
+    assert caught.value.delay, "it is read again: nobody tells when it is mended"
 
 
 async def test_another_seed_takes_the_place_of_the_one_before(tmp_path: Path) -> None:

@@ -111,6 +111,18 @@ def endless(body: bytes) -> Answer:
     return answer
 
 
+def until_closed(body: bytes) -> Answer:
+    """Send the file without saying how long it is, as old servers do: it ends where the connection does."""
+
+    async def answer(request: web.Request) -> web.StreamResponse:
+        assert request.transport is not None
+        request.transport.write(b"HTTP/1.0 200 OK\r\n\r\n" + body)
+        request.transport.close()
+        return web.Response()
+
+    return answer
+
+
 def rest(body: bytes, *, tag: str = '"one"', most: int | None = None, total: int | None = None) -> Answer:
     """What the client asks for by Range, or at `most` so many bytes of it."""
 

@@ -219,8 +219,9 @@ def test_what_others_hold_is_said_where_it_hurts() -> None:
     full = make_catalog(exhausted=frozenset({"default"}))
     assert _condition(make_found(make_machine(interfaces=LAN), full), "NetworkReady")[1] == "NoFreeAddress"
     foreign = make_catalog(claimed={"default-10-20-0-2": make_address(uid="other")})
-    asking = make_machine(interfaces=[{"name": "lan", "address": "10.20.0.2"}])
-    assert _condition(make_found(asking, foreign), "NetworkReady")[1] == "AddressInUse"
+    asking = make_found(make_machine(interfaces=[{"name": "lan", "address": "10.20.0.2"}]), foreign)
+    assert _condition(asking, "NetworkReady")[1] == "AddressInUse"
+    assert _condition(asking, "Ready")[1] == "AddressInUse", "not that no place is booked yet"
 
 
 def test_a_guest_in_flight_shows_what_it_was_started_with() -> None:

@@ -68,6 +68,8 @@ async def _try(order: Order, source: Source, progress: Progress) -> Digests:
     request = replace(source.request, headers={**source.request.headers, **_headers(held, known)})
     async with answer(order, request) as response:
         start = _start(response, held, known)
+        if start.total is None and not source.checksum:
+            _check_end(response)
         if start.offset != held:
             digests = Digests(source.checksum)
         await _receive(response, start, order, digests, progress)
@@ -90,6 +92,13 @@ def _start(response: aiohttp.ClientResponse, held: int, known: Validator) -> Sta
             raise Changed
         return Start(held, int(found[2]), resumable=True)
     raise Trouble("HTTPStatus", f"the server answered {response.status} {response.reason}")
+
+
+def _check_end(response: aiohttp.ClientResponse) -> None:
+    """Object to a file of which nobody could tell that it was cut short: it ends where the connection does."""
+    if response.headers.get("Transfer-Encoding", "").lower() != "chunked":
+        words = "the server says neither how long the file is nor where it ends: give the image a checksum"
+        raise Trouble("LengthUnknown", words)
 
 
 def _same(response: aiohttp.ClientResponse, found: re.Match[str], held: int, known: Validator) -> bool:
