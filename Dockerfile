@@ -42,9 +42,10 @@ LABEL org.opencontainers.image.title="Drover" \
       org.opencontainers.image.description="Virtual machines as Kubernetes objects, on plain libvirt" \
       org.opencontainers.image.licenses="Apache-2.0" \
       org.opencontainers.image.version="${VERSION}"
-# Of qemu-utils only qemu-img is used, of libvirt only the client library; nft, ip and bridge are the agent's.
+# Of qemu-utils only qemu-img is used, which reaches images of Ceph by qemu-block-extra; of libvirt only the client library; nft, ip and bridge are the agent's.
 RUN apt-get update \
-    && apt-get install --yes --no-install-recommends ca-certificates iproute2 libvirt0 nftables python3 qemu-utils tini \
+    && apt-get install --yes --no-install-recommends ca-certificates iproute2 libvirt0 nftables python3 \
+        qemu-block-extra qemu-utils tini \
     && rm -rf /usr/bin/qemu-io /usr/bin/qemu-nbd /usr/bin/qemu-storage-daemon /usr/share/libvirt \
     && rm -rf /var/lib/apt/lists/* /var/cache/* /var/log/* \
     && groupadd --gid 65532 drover \

@@ -9,6 +9,8 @@ packages=(
   qemu-system-x86 qemu-utils dnsmasq-base iproute2 iptables nftables ebtables util-linux
   # disks that are LUNs of an iSCSI target, and one to test with
   libvirt-daemon-driver-storage-iscsi-direct qemu-block-extra tgt
+  # disks that are images of a Ceph cluster: libvirt's part; the tests unpack a cluster of their own
+  libvirt-daemon-driver-storage-rbd
   # disks that are zvols: libvirt's part, without ZFS
   libvirt-daemon-driver-storage-zfs
   # guests with UEFI firmware and TPMs, and of another architecture

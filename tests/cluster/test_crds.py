@@ -88,12 +88,19 @@ def gpu(**fields: Any) -> Body:
 
 GROUP = {"volumeGroup": "vg0"}
 TANK = {"pool": "tank/vms"}
+CEPH = {"monitors": ["mon1"], "pool": "vms", "user": "drover", "keySecretRef": {"name": "ceph"}}
 SAN = {"server": "san", "target": "iqn.2026-01.com.example:disks", "luns": [{"lun": 1, "volume": "shop/a"}]}
 
 
 def san(**fields: Any) -> Body:
     """Write a pool of a target with one LUN."""
     return pool(type="ISCSI", directory=None, iscsi=SAN | fields)
+
+
+def ceph(**fields: Any) -> Body:
+    """Write a pool of Ceph, with other fields; None leaves one out."""
+    member = {name: value for name, value in (CEPH | fields).items() if value is not None}
+    return pool(type="RBD", directory=None, rbd=member)
 
 
 BUCKET: Body = {"type": "S3", "s3": {"endpoint": "https://s3.example", "bucket": "images", "key": "disk"}}
@@ -485,6 +492,19 @@ REFUSED = [
         "zfs.pool|such as tank or tank/vms; not tank/../x",
         id="dataset-name",
     ),
+    pytest.param(pool(type="RBD", directory=None), "rbd goes with type RBD", id="pool-no-cluster"),
+    pytest.param(pool(rbd=CEPH), "rbd goes with type RBD", id="pool-with-cluster"),
+    pytest.param(
+        pool(type="RBD", directory=None, access="NodeLocal", rbd=CEPH),
+        "spec.access|access of type RBD is Shared",
+        id="cluster-access",
+    ),
+    pytest.param(
+        ceph(monitors=["mon1:6789"]), "rbd.monitors[0]|whose port stands in port; not mon1:6789", id="monitor-port"
+    ),
+    pytest.param(ceph(monitors=[]), "rbd.monitors|at least 1 items", id="no-monitor"),
+    pytest.param(ceph(pool="vms/a"), "rbd.pool|digits, dots, dashes and underscores; not vms/a", id="cluster-pool"),
+    pytest.param(ceph(keySecretRef=None), "rbd.keySecretRef|Required value", id="no-key"),
     pytest.param(pool(type="ISCSI", directory=None), "iscsi goes with type ISCSI", id="pool-no-target"),
     pytest.param(san(initiator="n1"), "iscsi.initiator|a name such as iqn.2026-01.com.example:disks; not n1", id="iqn"),
     pytest.param(
@@ -559,6 +579,7 @@ CHANGES = [
         "spec.zfs|zfs is immutable",
         id="dataset",
     ),
+    pytest.param(ceph(), ceph(pool="other"), "spec.rbd.pool|pool is immutable", id="cluster-pool"),
     pytest.param(san(), san(server="b"), "spec.iscsi.server|server is immutable", id="target"),
     pytest.param(san(), san(luns=[]), "spec.iscsi.luns|neither changed nor removed", id="a-lun-is-taken-away"),
     pytest.param(

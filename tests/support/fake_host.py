@@ -15,6 +15,7 @@ from drover.errors import NotReady, OperatorError, Refused, Unavailable
 from drover.hypervisor.logs import Logs
 from drover.state.guest import Blueprint, Guest, GuestEvent, Record, Unit
 from drover.state.host import (
+    CephKey,
     GuestSample,
     GuestSupport,
     HostFacts,
@@ -38,6 +39,26 @@ FACTS = HostFacts(
     "x86_64", "/usr/bin/qemu", "TCG", "no KVM here", "pc-q35-7.2", 2, 8 << 30, "9.0.0", "7.2.0", guests=(QEMU,)
 )
 GIB = 1 << 30
+
+
+@dataclass
+class FakeKeyring:
+    """Keys of Ceph clusters, and the pools whose key libvirt knows."""
+
+    call: Callable[[str], None]
+    keys: dict[str, CephKey] = field(default_factory=dict)
+
+    def has(self, pool: str) -> bool:
+        return pool in self.keys
+
+    def put(self, pool: str, key: CephKey) -> None:
+        self.keys[pool] = key
+
+    def drop(self, pool: str) -> None:
+        self.keys.pop(pool, None)
+
+    async def lend(self, pool: str) -> None:
+        self.call(f"lend {pool} {self.keys[pool].value[-1:].decode()}")
 
 
 @dataclass
@@ -84,6 +105,7 @@ class FakeHost:
         self._watchers: list[Callable[[bool], None]] = []
         self.safe = FakeSafe(self.files, self._call)
         self.captures = self
+        self.keyring = FakeKeyring(self._call)
 
     def subscribe(self, callback: Callable[[GuestEvent], None]) -> None:
         self._listeners.append(callback)

@@ -129,6 +129,7 @@ def make_node(
         devices=HostDevices(host, settings.sysfs_dir, [each.offer() for each in settings.host_devices]),
         in_touch=heartbeat.is_fresh,
         changed=news.tell,
+        pool_key=api.pool_key,
     )
 
 

@@ -1,6 +1,6 @@
 """What everything in the agent shares: one of it a process."""
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -17,6 +17,7 @@ from drover.agent.seed import Seeds
 from drover.agent.shared import SharedThings
 from drover.agent.survey import Survey
 from drover.agent.wiring import Cabling
+from drover.api.cloudinit import SecretKey
 from drover.hypervisor.host import Host
 from drover.hypervisor.wires import Wires
 from drover.kube.client import Cluster
@@ -59,5 +60,7 @@ class Node:
     """Tells whether the API server has heard of this node so lately that nobody takes it for lost."""
     changed: Callable[[], None]
     """Tells that the Hypervisor may have something new to report."""
+    pool_key: Callable[[str, SecretKey], Awaitable[bytes]]
+    """Reads the key of a pool of Ceph; `NotReady` when it is missing, `Unavailable` when nobody answers."""
     chores: Chores = field(default_factory=Chores)
     sealer: Sealer = field(default_factory=Sealer)

@@ -75,6 +75,15 @@ class NodeAPI:
             raise Unavailable(f"volume {disk.volume} does not name Secret {key.name}, key {key.key}", reason=REASON)
         return secrets[key]
 
+    async def pool_key(self, pool: str, key: SecretKey) -> bytes:
+        """Read what lets nodes into the Ceph cluster of a pool; `NotReady` when the Secret or its key is missing."""
+        answer = await self._read(nodeapi.POOL_ROUTE.format(pool=pool))
+        secrets = dict(_secret(name, text) for name, text in answer["secrets"].items())
+        if key not in secrets:
+            # The pool was changed a moment ago.
+            raise Unavailable(f"pool {pool} does not name Secret {key.name}, key {key.key}", reason=REASON)
+        return secrets[key]
+
     async def _read(self, route: str) -> Mapping[str, Any]:
         address, pem = await self._place()
         try:

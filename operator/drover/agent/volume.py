@@ -8,7 +8,7 @@ from drover.agent import pool as pools
 from drover.agent.chores import Chore
 from drover.agent.node import Node
 from drover.agent.orders import must_exist
-from drover.api.domain import DomainDisk, VolumeFact
+from drover.api.domain import DomainClone, DomainDisk, VolumeFact
 from drover.api.kinds import DOMAIN, VIRTUALMACHINE, VOLUME
 from drover.errors import NotReady
 from drover.kube.definitions import kinds_removed
@@ -85,6 +85,17 @@ async def _is_used_elsewhere(node: Node, volume: VolumeView) -> bool:
     return named or any(volume.meta.key.name in live.volumes(domain.status.live) for domain in every)
 
 
+async def _check_rests(node: Node, order: DomainView, origin: DomainClone) -> None:
+    """Object to a copy of an image that a guest of some node writes: Ceph has no lock that would tell."""
+    if not pools.is_ceph(node, origin.pool):
+        return
+    listing = await node.cluster.list(DOMAIN, namespace=order.meta.key.namespace)
+    every = (read_domain(body) for body in listing.items)
+    if any(origin.volume in live.volumes(domain.status.live) for domain in every):
+        words = "the volume to be copied is in use: its machine is on"
+        raise NotReady(words, reason="SourceInUse", delay=LOOK_SECONDS)
+
+
 async def look(node: Node, disk: DomainDisk) -> VolumeFile | None:
     """Look a disk's data up."""
     if disk.lun is not None:
@@ -118,6 +129,7 @@ async def ensure(node: Node, order: DomainView, disk: DomainDisk, *, current: bo
         return await _create(node, order, disk, step)
     if isinstance(step, Copy):
         assert disk.clone is not None
+        await _check_rests(node, order, disk.clone)
         origin = disk.clone.pool, disk.clone.volume_uid
         copy = partial(node.host.copy_volume, disk.pool, disk.volume_uid, step.size_bytes, origin)
         return await _written(node, disk, copy, "Copying")

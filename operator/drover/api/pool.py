@@ -21,6 +21,7 @@ from drover.api.base import (
     told,
     unchanged,
 )
+from drover.api.cloudinit import DATA_KEY
 
 Access = Literal["NodeLocal", "Shared"]
 SERVER = r"^[A-Za-z0-9]([A-Za-z0-9.:-]*[A-Za-z0-9])?$"
@@ -28,6 +29,8 @@ PATH = r"^(/[.]?[A-Za-z0-9_-][A-Za-z0-9._-]*)+$"
 QUALIFIED_NAME = r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?/[a-z0-9]([-a-z0-9.]*[a-z0-9])?$"
 ISCSI_NAME = r"^(iqn|eui|naa)[.][A-Za-z0-9.:-]+$"
 GROUP = r"^[A-Za-z0-9_+][A-Za-z0-9_+.-]*$"
+MONITOR = r"^([A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?|[0-9A-Fa-f]*:[0-9A-Fa-f:]*:[0-9A-Fa-f.]*)$"
+CEPH_NAME = r"^[A-Za-z0-9_][A-Za-z0-9_.-]*$"
 DATASET = r"^[A-Za-z][A-Za-z0-9_.-]*(/[A-Za-z0-9_][A-Za-z0-9_.-]*)*$"
 
 
@@ -95,6 +98,52 @@ class ZFSPool(Model):
     """Its name, as in tank or tank/vms. It is never made, and only zvols called drover-… are ever written or deleted."""
 
 
+class PoolSecret(Model):
+    """One value of a Secret in Drover's own namespace: the one where its controller runs."""
+
+    name: ObjectName
+    """Name of the Secret."""
+    key: Annotated[str, Field(max_length=253, pattern=DATA_KEY)] | None = None
+    """Key in its data; default key."""
+
+
+Monitor = Annotated[
+    str,
+    Field(
+        max_length=253,
+        pattern=MONITOR,
+        json_schema_extra=told(MONITOR, "a host name or an IP address, whose port stands in port"),
+    ),
+]
+CephName = Annotated[
+    str,
+    Field(
+        max_length=127,
+        pattern=CEPH_NAME,
+        json_schema_extra=told(CEPH_NAME, "a name of letters, digits, dots, dashes and underscores"),
+    ),
+]
+
+
+class RBDPool(Model):
+    """A pool of a Ceph cluster, in which others may have images."""
+
+    model_config = ConfigDict(json_schema_extra=rules(*unchanged("pool")))
+
+    monitors: Annotated[
+        list[Monitor], Field(min_length=1, max_length=16, json_schema_extra={"x-kubernetes-list-type": "atomic"})
+    ]
+    """Names or addresses of the cluster's monitors, as the nodes reach them; one of them that answers is enough. Live."""
+    port: Annotated[int, Field(ge=1, le=65535)] | None = None
+    """Where the monitors take connections: default 3300; clusters that speak the older protocol only have 6789. Live."""
+    pool: CephName
+    """Name of the pool in the cluster. It is never made, and only images called drover-… are ever written or deleted. Immutable."""
+    user: CephName
+    """The user as it is after "client.", who may use the pool: ceph auth get-or-create client.drover mon 'profile rbd' osd 'profile rbd pool=vms'. Live."""
+    key_secret_ref: PoolSecret
+    """Secret in Drover's own namespace whose value is the user's key, as ceph auth get-key prints it. The nodes of the pool get it from the controller and keep it in memory alone. Live."""
+
+
 class LUN(Model):
     """A LUN and the one volume that may have it."""
 
@@ -160,9 +209,10 @@ class StoragePoolSpec(Model):
                 "access of type ZFS is NodeLocal: no two nodes can have one pool of ZFS",
                 path=".access",
             ),
+            rule("(self.type == 'RBD') == has(self.rbd)", "rbd goes with type RBD, and only with it"),
             rule("(self.type == 'ISCSI') == has(self.iscsi)", "iscsi goes with type ISCSI, and only with it"),
             rule(
-                "!(self.type in ['NFS', 'ISCSI']) || !has(self.access) || self.access == 'Shared'",
+                "!(self.type in ['NFS', 'ISCSI', 'RBD']) || !has(self.access) || self.access == 'Shared'",
                 "'access of type ' + self.type + ' is Shared: all nodes see the same bytes'",
                 dynamic=True,
                 path=".access",
@@ -175,9 +225,10 @@ class StoragePoolSpec(Model):
         )
     )
 
-    type: Literal["Directory", "ISCSI", "LVM", "NFS", "ZFS"]
+    type: Literal["Directory", "ISCSI", "LVM", "NFS", "RBD", "ZFS"]
     """Directory: files below a directory of the node; ISCSI: LUNs that are there already; LVM: logical volumes of a
-    volume group of the node; NFS: files on a server that all nodes mount; ZFS: zvols of a pool of the node."""
+    volume group of the node; NFS: files on a server that all nodes mount; RBD: images of a pool of Ceph; ZFS: zvols of a
+    pool of the node."""
     directory: DirectoryPool | None = None
     """The member of type Directory."""
     nfs: NFSPool | None = None
@@ -186,6 +237,8 @@ class StoragePoolSpec(Model):
     """The member of type LVM."""
     zfs: ZFSPool | None = None
     """The member of type ZFS."""
+    rbd: RBDPool | None = None
+    """The member of type RBD."""
     iscsi: ISCSIPool | None = None
     """The member of type ISCSI."""
     default: bool = False

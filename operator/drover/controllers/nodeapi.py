@@ -4,8 +4,9 @@
 ``<name>/<key>``; ``GET /v1/images/…`` the Secret that it takes to fetch an image for it, under its keys;
 ``GET /v1/keys/…`` the passphrase of an encrypted volume of it. Who asks
 proves by its token that it is the agent of a node, and gets only what a Domain of that node names and the machine
-behind it, which has a place on that node, names still. The controller that leads says in a ConfigMap where it listens
-and which certificate it has.
+behind it, which has a place on that node, names still. ``GET /v1/pools/<pool>`` answers the key of a pool of Ceph to
+the nodes that the pool selects. The controller that leads says in a ConfigMap where it listens and which certificate it
+has.
 """
 
 import asyncio
@@ -35,6 +36,8 @@ from drover.state.resource import Body, Key
 Answer = Callable[[DomainView, MachineView], Awaitable[web.Response]]
 """Answers what is asked for a Domain, given the machine behind it."""
 log = structlog.stdlib.get_logger(__name__)
+DOMAIN = ("namespace", "domain")
+"""What names a Domain in a route."""
 REVIEWS = 8
 """Tokens that are reviewed at a time."""
 WAITING = 256
@@ -68,18 +71,27 @@ class NodeAPI:
         """Answer the passphrase of an encrypted volume of a Domain."""
         return await self._answer(request, partial(self._passphrase, volume=request.match_info["volume"]))
 
+    async def pool(self, request: web.Request) -> web.Response:
+        """Answer the key of a pool of Ceph to the agent of a node that has it."""
+        token, pool = request.headers.get("Authorization", ""), request.match_info["pool"]
+        return await self._bounded(pool, partial(self._pool_key, token, pool))
+
     async def _answer(self, request: web.Request, answer: Answer) -> web.Response:
         """Answer the agent of a Domain's node."""
-        key = Key(request.match_info["namespace"], request.match_info["domain"])
+        key, token = Key(*(request.match_info[name] for name in DOMAIN)), request.headers.get("Authorization", "")
+        return await self._bounded(str(key), partial(self._hear, key, token, answer))
+
+    async def _bounded(self, what: str, answer: Callable[[], Awaitable[web.Response]]) -> web.Response:
+        """Answer so many at a time, and each within a time; `what` is what was asked for."""
         if self._heard >= WAITING:
             return _refusal(503, "Busy", "too many are asking")
         self._heard += 1
         try:
             async with asyncio.timeout(ANSWER_SECONDS):
-                return await self._hear(key, request.headers.get("Authorization", ""), answer)
+                return await answer()
         except (OperatorError, TimeoutError) as error:
             reason = error.reason if isinstance(error, OperatorError) else "Timeout"
-            log.warning("cannot answer an agent", domain=str(key), reason=reason)
+            log.warning("cannot answer an agent", asked=what, reason=reason)
             return _refusal(503, reason, "the API server does not answer")
         finally:
             self._heard -= 1
@@ -136,6 +148,19 @@ class NodeAPI:
             namespace, (wanted,), {wanted.name: await self._world.cluster.get(SECRET, Key(namespace, wanted.name))}
         )
 
+    async def _pool_key(self, authorization: str, name: str) -> web.Response:
+        node = await self._caller(authorization)
+        if not node:
+            return _refusal(401, "Unauthorized", "this is no token of a node's agent")
+        pool = self._world.stores.pools.get(Key("", name))
+        place = self._world.stores.nodes.get(Key("", node))
+        wanted = nodeapi.pool_key(view(pool) if pool else None, dict(place.meta.labels) if place else {})
+        if wanted is None or place is None:
+            return _refusal(403, "Forbidden", f"there is no StoragePool {name} with a key on {node}")
+        namespace = self._world.settings.namespace
+        body = await self._world.cluster.get(SECRET, Key(namespace, wanted.name))
+        return _answer(namespace, (wanted,), {wanted.name: body})
+
     async def _credentials(self, domain: DomainView, machine: MachineView, image: Key, secret: str) -> web.Response:
         found = gather(machine.meta.key, self._world)
         held = self._world.stores.images.get(image)
@@ -183,7 +208,12 @@ async def serve(world: World) -> AsyncIterator["Place"]:
     pair = certificate.make(nodeapi.SERVER_NAME, world.cluster.now())
     application = web.Application()
     api = NodeAPI(world)
-    routes = {nodeapi.ROUTE: api.seed, nodeapi.IMAGE_ROUTE: api.image, nodeapi.KEY_ROUTE: api.key}
+    routes = {
+        nodeapi.ROUTE: api.seed,
+        nodeapi.IMAGE_ROUTE: api.image,
+        nodeapi.KEY_ROUTE: api.key,
+        nodeapi.POOL_ROUTE: api.pool,
+    }
     application.add_routes([web.get(route, answer) for route, answer in routes.items()])
     runner = web.AppRunner(application, access_log=None, shutdown_timeout=0.1, keepalive_timeout=IDLE_SECONDS)
     await runner.setup()

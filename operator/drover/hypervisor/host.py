@@ -25,6 +25,7 @@ from drover.hypervisor import network as networks
 from drover.hypervisor import pool as storage
 from drover.hypervisor.connection import Callbacks, Connection
 from drover.hypervisor.events import told
+from drover.hypervisor.keyring import Keyring
 from drover.hypervisor.leases import Leases
 from drover.hypervisor.logs import Logs
 from drover.hypervisor.safe import Safe
@@ -82,6 +83,8 @@ class Host:
         self._libvirt = Connection(options.uri, threads=threads, callbacks=callbacks)
         self.safe = Safe(self._libvirt, self._copies)
         self.captures = capture.Captures(self._libvirt, self._copies)
+        self.keyring = Keyring(self._libvirt)
+        self._means = disk.Means(options.state_dir, self.keyring.keys)
         # A guest decides how long its agent takes to answer, so those calls must not stand in anybody's way.
         self._guest_agents = Connection(options.uri, threads=AGENT_THREADS)
         self._tasks: list[asyncio.Task[None]] = []
@@ -307,7 +310,7 @@ class Host:
         Raises `NotReady` with reason PoolFull when there is no room.
         """
         base = None if image is None else PurePosixPath(image)
-        return await self._libvirt.call(disk.create, pool, uid, size_bytes, base, self.options.state_dir)
+        return await self._libvirt.call(disk.create, pool, uid, size_bytes, base, self._means)
 
     async def create_whole_volume(self, pool: str, uid: str, size_bytes: int, image: Path | None) -> VolumeFile:
         """Make the volume with every byte of its own: with all that is in the image, if there is one.
@@ -316,7 +319,7 @@ class Host:
         """
         base = None if image is None else PurePosixPath(image)
         async with self._copies:
-            return await self._libvirt.call(disk.create_whole, pool, uid, size_bytes, base, self.options.state_dir)
+            return await self._libvirt.call(disk.create_whole, pool, uid, size_bytes, base, self._means)
 
     async def grow_volume(self, pool: str, uid: str, size_bytes: int) -> VolumeFile:
         """Make a volume of a guest that is off larger; never smaller."""
@@ -328,7 +331,7 @@ class Host:
         Raises `NotReady` with reason SourceInUse while a guest has the origin open. Takes as long as copying takes.
         """
         async with self._copies:
-            return await self._libvirt.call(disk.copy, pool, uid, size_bytes, origin, self.options.state_dir)
+            return await self._libvirt.call(disk.copy, pool, uid, size_bytes, origin, self._means)
 
     async def digest(self, file: VolumeFile) -> str:
         """sha256:… of a file that nobody writes; takes as long as reading it takes."""

@@ -1,4 +1,4 @@
-"""Verbs on volumes that are devices among those of others: logical volumes, and zvols; blocking, see `domain`.
+"""Verbs on volumes that are among those of others: logical volumes, zvols and images; blocking, see `domain`.
 
 All of it goes by libvirt: the agent sees no devices. A volume of ours counts once a second, tiny one tells that it is
 whole, because libvirt cannot rename any. Every byte of it is written in the making: LVM hands out what others left.
@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from pathlib import PurePosixPath
 
 import libvirt
-from drover.errors import Busy, NotReady, Unsupported
+from drover.errors import Busy, NotReady, OperatorError, Unsupported
 from drover.hypervisor import zvol
 from drover.hypervisor.errors import found, host_trouble
 from drover.state.host import VolumeFile
@@ -22,6 +22,8 @@ PROOF_BYTES = 1 << 20
 NO_SPACE = ("insufficient free space", "out of space")
 IN_USE = (" in use", "is used by", "is busy", "has children")
 """What LVM and ZFS say of a device that somebody has open, or has snapshots of."""
+IMAGE_HELD = "failed to remove volume"
+"""What libvirt says when Ceph keeps an image."""
 GONE = "dataset does not exist"
 """libvirt lists zvols of datasets below as if they were in the pool itself."""
 SCRATCH = "drover.scratch"
@@ -39,7 +41,16 @@ def look(storage: libvirt.virStoragePool, uid: str) -> libvirt.virStorageVol | N
 def volume(storage: libvirt.virStoragePool, uid: str) -> VolumeFile | None:
     """Look a volume up."""
     known = look(storage, uid)
-    return None if known is None else _facts(known)
+    if known is None:
+        return None
+    try:
+        return facts(known)
+    except OperatorError:
+        # Another node may have deleted it since libvirt read its list.
+        with host_trouble("PoolUnreadable"):
+            zvol.refresh(storage)
+        known = look(storage, uid)
+        return None if known is None else facts(known)
 
 
 def volumes(storage: libvirt.virStoragePool) -> tuple[str, ...]:
@@ -59,11 +70,11 @@ def create(
     """Make a volume unless it is there: zeros, or all that is in a file or device, given with its format."""
     known = look(storage, uid)
     if known is None:
-        _discard(storage, uid)
+        discard(storage, uid)
         with _filling(scratch, uid, size_bytes, origin) as content, host_trouble("CopyFailed"), _full(storage):
             known = _make(storage, translation.logical(uid), size_bytes, content, blank=origin is None)
             storage.createXML(translation.logical_document(translation.proof(uid), PROOF_BYTES))
-    return _facts(known)
+    return facts(known)
 
 
 def _make(
@@ -78,7 +89,7 @@ def grow(known: libvirt.virStorageVol, size_bytes: int) -> VolumeFile:
     """Refuse to make a volume larger: libvirt cannot."""
     if known.info()[1] < size_bytes:
         raise Unsupported(f"{known.path()} cannot grow: libvirt cannot extend volumes of its pool")
-    return _facts(known)
+    return facts(known)
 
 
 def wipe(connection: libvirt.virConnect, storage: libvirt.virStoragePool, uid: str) -> None:
@@ -97,14 +108,14 @@ def delete(connection: libvirt.virConnect, storage: libvirt.virStoragePool, uid:
     known = look(storage, uid) or _named(storage, translation.logical(uid))
     if known is not None:
         _check_free(connection, known)
-    _discard(storage, uid)
+    discard(storage, uid)
 
 
 def is_attached(connection: libvirt.virConnect, known: libvirt.virStorageVol) -> bool:
     """Tell whether a guest in flight has a volume."""
-    device = f"dev='{known.path()}'"
+    place = f"='{known.path()}'"
     guests = connection.listAllDomains(libvirt.VIR_CONNECT_LIST_DOMAINS_ACTIVE)
-    return any(device in (found(guest.XMLDesc) or "") for guest in guests)
+    return any(place in (found(guest.XMLDesc) or "") for guest in guests)
 
 
 def _check_free(connection: libvirt.virConnect, known: libvirt.virStorageVol) -> None:
@@ -112,7 +123,7 @@ def _check_free(connection: libvirt.virConnect, known: libvirt.virStorageVol) ->
         raise Busy(f"a guest has {known.path()}", reason="VolumeOpen", delay=OPEN_SECONDS)
 
 
-def _discard(storage: libvirt.virStoragePool, uid: str) -> None:
+def discard(storage: libvirt.virStoragePool, uid: str) -> None:
     """Delete what there is of a volume; from the first moment on it does not count as whole any more."""
     for name in (translation.proof(uid), translation.logical(uid)):
         left = _named(storage, name)
@@ -126,16 +137,17 @@ def _filling(
     scratch: libvirt.virStoragePool, uid: str, size_bytes: int, origin: tuple[PurePosixPath, str] | None
 ) -> Iterator[libvirt.virStorageVol]:
     """Have a file of the size that reads as zeros or as what is in the origin, and zeros from there on."""
-    _leave(scratch, uid)
+    leave(scratch, uid)
     path, form = origin or (None, "")
     content = scratch.createXML(translation.document(uid, size_bytes, path, form))
     try:
         yield content
     finally:
-        _leave(scratch, uid)
+        leave(scratch, uid)
 
 
-def _leave(scratch: libvirt.virStoragePool, uid: str) -> None:
+def leave(scratch: libvirt.virStoragePool, uid: str) -> None:
+    """Leave nothing of what was needed on the way."""
     scratch.refresh()
     left = _named(scratch, translation.name(uid))
     if left is not None:
@@ -150,7 +162,8 @@ def _named(storage: libvirt.virStoragePool, name: str) -> libvirt.virStorageVol 
     return found(storage.storageVolLookupByName, name)
 
 
-def _facts(known: libvirt.virStorageVol) -> VolumeFile:
+def facts(known: libvirt.virStorageVol) -> VolumeFile:
+    """What is said of a volume."""
     with host_trouble("VolumeUnreadable"):
         _, capacity, allocation = known.info()
     return VolumeFile(known.path(), capacity, allocation)
@@ -177,4 +190,8 @@ def _open(name: str) -> Iterator[None]:
             return
         if any(sign in str(error) for sign in IN_USE):
             raise Busy(f"{name} is in use: {error}", reason="VolumeOpen", delay=OPEN_SECONDS) from error
+        if IMAGE_HELD in str(error):
+            # Of the true reason libvirt knows nothing: its words end with another error's.
+            words = f"image {name} is not deleted yet: somebody has it open, or it has snapshots"
+            raise Busy(words, reason="VolumeOpen", delay=OPEN_SECONDS) from error
         raise

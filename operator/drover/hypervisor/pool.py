@@ -2,17 +2,17 @@
 
 import os
 import socket
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from pathlib import PurePosixPath
 
 import libvirt
 from drover.errors import NotReady
-from drover.hypervisor import zvol
+from drover.hypervisor import rbd, zvol
 from drover.hypervisor.errors import TRANSPORT, found, host_trouble
-from drover.state.host import Export, Lender, PoolFacts, Target
+from drover.state.host import Ceph, Export, Lender, PoolFacts, Target
+from drover.translation import ceph, volume
 from drover.translation import pool as translation
-from drover.translation import volume
 
 ANSWER_SECONDS = 3.0
 """libvirt itself would wait for a server for minutes, and let nobody else ask for the pool meanwhile."""
@@ -21,7 +21,9 @@ ANSWER_SECONDS = 3.0
 def ensure(connection: libvirt.virConnect, pool: str, path: str, lender: Lender | None = None) -> PoolFacts:
     """Make the pool active; one of another directory is defined anew unless volumes are in it."""
     if isinstance(lender, Target):
-        _reach(lender)
+        _reach("iSCSI server", (lender.server,), lender.port)
+    if isinstance(lender, Ceph):
+        _reach("Ceph monitor", lender.monitors, lender.port)
     storage = found(connection.storagePoolLookupByName, translation.name(pool))
     if storage is not None and _moved(storage, path):
         _give_up(storage, pool, path)
@@ -29,7 +31,7 @@ def ensure(connection: libvirt.virConnect, pool: str, path: str, lender: Lender 
     if storage is None:
         storage = _define(connection, translation.document(pool, path, lender))
     if not storage.isActive():
-        _activate(storage, f"{lender.server}:{lender.path}" if isinstance(lender, Export) else path)
+        _activate(storage, f"{lender.server}:{lender.path}" if isinstance(lender, Export) else path, lender)
     with host_trouble("PoolUnusable"), _installed(translation.kind(storage.XMLDesc())):
         zvol.mark(storage)
     return _facts(storage, pool)
@@ -59,6 +61,7 @@ def remove(connection: libvirt.virConnect, pool: str) -> None:
     """Forget the pool, unless files of volumes are in it: as long as it is known, so are the images they rest on."""
     storage = found(connection.storagePoolLookupByName, translation.name(pool))
     if storage is not None and not (storage.isActive() and holds_files(storage) and _holds_volumes(storage)):
+        rbd.take_back(storage)
         _forget(storage)
 
 
@@ -84,7 +87,7 @@ def _give_up(storage: libvirt.virStoragePool, pool: str, path: str) -> None:
             f"pool {pool} was {directory} on this node; restart its libvirtd, and it can be {path}",
             reason="PoolUnusable",
         )
-    if storage.isActive() and _holds_volumes(storage):
+    if storage.isActive() and not rbd.is_rbd(storage) and _holds_volumes(storage):
         raise NotReady(
             f"pool {pool} is at {directory} on this node and has volumes there, so it cannot be at {path}",
             reason="PoolUnusable",
@@ -99,13 +102,17 @@ def _holds_volumes(storage: libvirt.virStoragePool) -> bool:
     return any(volume.uid(name) is not None for name in names) or bool(volume.logical_uids(names))
 
 
-def _reach(target: Target) -> None:
-    """Object to a server that does not answer."""
-    try:
-        socket.create_connection((target.server, target.port), ANSWER_SECONDS).close()
-    except OSError as error:
-        words = f"iSCSI server {target.server}:{target.port} does not answer: {error}"
-        raise NotReady(words, reason="PoolUnusable") from error
+def _reach(what: str, servers: Collection[str], port: int) -> None:
+    """Object unless one of the servers takes connections."""
+    troubles = []
+    for server in servers:
+        try:
+            socket.create_connection((server, port), ANSWER_SECONDS).close()
+        except OSError as error:
+            troubles.append(f"{what} {server}:{port} does not answer: {error}")
+        else:
+            return
+    raise NotReady("; ".join(troubles), reason="PoolUnusable")
 
 
 def _define(connection: libvirt.virConnect, document: str) -> libvirt.virStoragePool:
@@ -113,7 +120,7 @@ def _define(connection: libvirt.virConnect, document: str) -> libvirt.virStorage
         return connection.storagePoolDefineXML(document)
 
 
-def _activate(storage: libvirt.virStoragePool, what: str) -> None:
+def _activate(storage: libvirt.virStoragePool, what: str, lender: Lender | None) -> None:
     try:
         with _installed(translation.kind(storage.XMLDesc())):
             if holds_files(storage):
@@ -121,7 +128,8 @@ def _activate(storage: libvirt.virStoragePool, what: str) -> None:
             storage.create()
     except libvirt.libvirtError as error:
         if not storage.isActive():
-            raise NotReady(f"{what} cannot be used: {error}", reason="PoolUnusable") from error
+            words = ceph.explain(lender, str(error)) if isinstance(lender, Ceph) else error
+            raise NotReady(f"{what} cannot be used: {words}", reason="PoolUnusable") from error
 
 
 @contextmanager

@@ -17,6 +17,8 @@ from drover.state.host import VolumeFile
 from drover.translation import encryption
 from drover.translation import volume as translation
 
+Origin = tuple[str, str] | libvirt.virStorageVol
+"""A volume to be copied: by pool and uid, or one of libvirt's that nobody else knows."""
 SPARE_BYTES = 4 << 20
 """Room a pool must have for another volume: an empty qcow2 file and its tables."""
 NO_SPACE = "No space left on device"
@@ -75,7 +77,7 @@ def grow(connection: libvirt.virConnect, pool: str, uid: str, size_bytes: int) -
     return _facts(known)
 
 
-def copy(connection: libvirt.virConnect, pool: str, uid: str, size_bytes: int, origin: tuple[str, str]) -> VolumeFile:
+def copy(connection: libvirt.virConnect, pool: str, uid: str, size_bytes: int, origin: Origin) -> VolumeFile:
     """Make a volume as a copy of another one; it gets its name when it is whole."""
     storage = active(connection, pool)
     known = _lookup(storage, uid) or _known_to_the_directory(storage, uid)
@@ -85,13 +87,12 @@ def copy(connection: libvirt.virConnect, pool: str, uid: str, size_bytes: int, o
     return _facts(known)
 
 
-def begin_copy(
-    connection: libvirt.virConnect, pool: str, uid: str, size_bytes: int, origin: tuple[str, str]
-) -> VolumeFile:
+def begin_copy(connection: libvirt.virConnect, pool: str, uid: str, size_bytes: int, origin: Origin) -> VolumeFile:
     """Make a copy that does not have the volume's name yet, anew if there is one."""
     storage = active(connection, pool)
     _discard(storage, translation.unfinished(uid))
-    return _facts(_copied(storage, translation.unfinished(uid), size_bytes, source(connection, origin)))
+    whole = source(connection, origin) if isinstance(origin, tuple) else origin
+    return _facts(_copied(storage, translation.unfinished(uid), size_bytes, whole))
 
 
 def finish_copy(connection: libvirt.virConnect, pool: str, uid: str) -> VolumeFile:

@@ -9,10 +9,10 @@ from typing import Any
 from drover.api.cloudinit import CloudInit, SecretKey
 from drover.api.domain import DomainImage, DomainKernel
 from drover.api.image import VirtualMachineImageSpec
-from drover.planning import imagesource, seed, volume
+from drover.planning import cephkey, imagesource, seed, volume
 from drover.planning.catalog import Catalog
 from drover.planning.references import allows
-from drover.planning.view import DomainView, ImageView, MachineView, VolumeView
+from drover.planning.view import DomainView, ImageView, MachineView, PoolView, VolumeView
 
 AGENT = "drover-agent"
 """Name of the agents' ServiceAccount."""
@@ -25,6 +25,8 @@ IMAGE_ROUTE = "/v1/images/{namespace}/{domain}/{owner}/{image}/{secret}"
 """The Secret that it takes to fetch an image for a Domain; `owner` is the image's namespace."""
 KEY_ROUTE = "/v1/keys/{namespace}/{domain}/{volume}"
 """The passphrase of an encrypted volume of a Domain."""
+POOL_ROUTE = "/v1/pools/{pool}"
+"""The key of a pool of Ceph, which is of no Domain but of every node that has the pool."""
 VERSION_LENGTH = 12
 NODE_CLAIM = "authentication.kubernetes.io/node-name"
 
@@ -70,6 +72,14 @@ def passphrase(domain: DomainView, machine: MachineView, held: VolumeView | None
     named = any(disk.volume == held.meta.key.name and disk.volume_uid == held.meta.uid for disk in domain.spec.disks)
     hers = volume.claimants(held.meta)[:1] == (machine.meta.uid,) and volume.wants(machine, held.meta.key.name)
     return held.spec.encryption.key_secret_ref if named and hers else None
+
+
+def pool_key(pool: PoolView | None, labels: Mapping[str, str]) -> SecretKey | None:
+    """Tell which Secret of our own namespace opens a pool; None when a node of these labels does not have the pool."""
+    if pool is None or pool.spec.rbd is None:
+        return None
+    has_it = all(labels.get(name) == value for name, value in (pool.spec.node_selector or {}).items())
+    return cephkey.secret(pool.spec.rbd) if has_it else None
 
 
 def version(uid: str, data: Mapping[str, str]) -> str:

@@ -9,7 +9,7 @@ from drover.planning.conditions import Finding, stamp
 from drover.planning.use import NOBODY, Use
 from drover.planning.view import HypervisorView, PoolView
 
-SHARED_TYPES = frozenset({"ISCSI", "NFS"})
+SHARED_TYPES = frozenset({"ISCSI", "NFS", "RBD"})
 """Types of which all nodes see the same bytes whatever `access` says."""
 RIGID_TYPES = frozenset({"LVM", "ZFS"})
 """Types whose volumes keep the size that they were made with."""

@@ -13,8 +13,8 @@ from drover.planning.pool import lun
 from drover.planning.resolve import Effective, EffectiveDisk, EffectiveInterface
 from drover.planning.view import AddressView, ImageView, NetworkView, PoolView
 
-DEVICE_POOLS = ("LVM", "ISCSI", "ZFS")
-"""Types whose volumes are devices, not files of ours."""
+DEVICE_POOLS = ("LVM", "ISCSI", "RBD", "ZFS")
+"""Types whose volumes are no files of ours."""
 Problem = tuple[str, str]
 """Reason and message."""
 

@@ -6,7 +6,7 @@ from typing import Literal
 
 from drover.api.domain import DomainSpec, DomainTimeline, LiveMachine
 from drover.api.virtualmachine import LastStop
-from drover.state.host import HostFacts, Target
+from drover.state.host import Ceph, HostFacts, Target
 
 GuestState = Literal["Running", "Paused", "Off"]
 """Running counts a guest that is shutting down or asleep: QEMU is there and its clock may tick."""
@@ -162,7 +162,15 @@ class Unit:
     lun: int
 
 
-Place = PurePosixPath | BlockDevice | Unit
+@dataclass(frozen=True, slots=True)
+class BlockImage:
+    """An image of a pool of Ceph, which QEMU reaches by itself."""
+
+    ceph: Ceph
+    name: str
+
+
+Place = PurePosixPath | BlockDevice | Unit | BlockImage
 """Where a disk's data is: a path is that of a qcow2 file."""
 
 

@@ -110,7 +110,26 @@ class Dataset:
     name: str
 
 
-Lender = Export | Group | Target | Dataset
+@dataclass(frozen=True, slots=True)
+class Ceph:
+    """A pool of a Ceph cluster, and who the node is there."""
+
+    monitors: tuple[str, ...]
+    port: int
+    pool: str
+    user: str
+    purpose: str
+    """What libvirt's secret of the user's key is for."""
+
+
+@dataclass(frozen=True, slots=True)
+class CephKey:
+    """What lets a user into a Ceph cluster; it is not shown where it is printed by mistake."""
+
+    value: bytes = field(repr=False)
+
+
+Lender = Export | Group | Target | Dataset | Ceph
 """What a pool is made of that is no plain directory."""
 
 

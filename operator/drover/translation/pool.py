@@ -2,7 +2,8 @@
 
 from pathlib import PurePosixPath
 
-from drover.state.host import Dataset, Export, Group, Lender, Target
+from drover.state.host import Ceph, Dataset, Export, Group, Lender, Target
+from drover.translation import ceph
 from drover.translation.xml import Element, attribute, element, parse, render, text
 
 PREFIX = "drover-"
@@ -10,6 +11,8 @@ LOGICAL = "logical"
 """libvirt's word for a pool that is a volume group of LVM."""
 ZFS = "zfs"
 """libvirt's word for a pool that is one of ZFS."""
+RBD = "rbd"
+"""libvirt's word for a pool of Ceph."""
 ISCSI = "iscsi-direct"
 """libvirt's word for a pool of LUNs, which need no device of the node."""
 PACKAGES = {
@@ -17,6 +20,7 @@ PACKAGES = {
     LOGICAL: "lvm2",
     ISCSI: "libvirt-daemon-driver-storage-iscsi-direct",
     ZFS: "zfsutils-linux",
+    RBD: "libvirt-daemon-driver-storage-rbd",
 }
 """What a node needs for a type of pool, in Debian's words."""
 PARTS = {ZFS: "libvirt-daemon-driver-storage-zfs"}
@@ -47,6 +51,8 @@ def document(pool: str, path: str, lender: Lender | None = None) -> str:
         return render(element("pool", element("name", name(pool)), source, target, type=ZFS))
     if isinstance(lender, Target):
         return render(element("pool", element("name", name(pool)), _portal(lender), type=ISCSI))
+    if isinstance(lender, Ceph):
+        return render(element("pool", element("name", name(pool)), ceph.source(lender), type=RBD))
     if lender is None:
         return folder(name(pool), path)
     return render(element("pool", element("name", name(pool)), _source(lender), _target(path), type="netfs"))
@@ -80,6 +86,8 @@ def address(target: Target) -> str:
 def directory(document: str) -> str:
     """The directory of a pool, from its XML; the address of one that has none."""
     tree = parse(document)
+    if tree.get("type") == RBD:
+        return ceph.address(ceph.read(tree))
     if tree.get("type") != ISCSI:
         return text(tree, "target/path")
     initiator, server = attribute(tree, "source/initiator/iqn", "name"), attribute(tree, "source/host", "name")
@@ -98,8 +106,8 @@ def holds_files(document: str) -> bool:
 
 
 def holds_devices(document: str) -> bool:
-    """Tell whether the volumes of a pool are devices that are made, beside those of others."""
-    return kind(document) in {LOGICAL, ZFS}
+    """Tell whether the volumes of a pool are devices or images that are made, beside those of others."""
+    return kind(document) in {LOGICAL, ZFS, RBD}
 
 
 def device(group: str) -> PurePosixPath:

@@ -1,6 +1,7 @@
 """Disks of a guest: grown while it is on, copied from others, and never made anew."""
 
 import asyncio
+from base64 import b64encode
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -8,12 +9,13 @@ import pytest
 from tests.support.domains import DISK
 from tests.unit.agent.world import KEY, POOL_SPEC, UUID, World
 
-from drover.agent import volume
+from drover.agent import pool, volume
+from drover.api.cloudinit import SecretKey
 from drover.api.kinds import DOMAIN, POOL, VOLUME
 from drover.errors import NotReady
 from drover.planning.names import FINALIZER_VOLUME
-from drover.state.guest import BlockDevice, Unit
-from drover.state.host import Dataset, Group, Lender, Target, VolumeFile
+from drover.state.guest import BlockDevice, BlockImage, Unit
+from drover.state.host import Ceph, Dataset, Group, Lender, Target, VolumeFile
 from drover.state.resource import Key
 
 DEFAULT = Key("", "default")
@@ -162,6 +164,94 @@ async def test_a_disk_among_devices_is_one_with_every_byte_of_its_own(
 
     assert {f"ensure_pool of {lender}", "create_whole_volume"} <= set(world.host.calls)
     assert world.host.blueprints[UUID].files.disks == (BlockDevice(PurePosixPath(folder) / "drover-vol-1"),)
+
+
+CEPH = {
+    "monitors": ["mon1", "mon2"],
+    "pool": "vms",
+    "user": "drover",
+    "keySecretRef": {"name": "ceph", "key": "userKey"},
+}
+USER_KEY = SecretKey(name="ceph", key="userKey")
+IMAGES = Ceph(("mon1", "mon2"), 3300, "vms", "drover", "drover-default")
+
+
+def ceph_key(end: bytes) -> bytes:
+    """A key of Ceph as a Secret has it, by its last byte."""
+    return b64encode(b"\x01\0" + bytes(8) + b"\x10\0" + bytes(15) + end)
+
+
+@pytest.fixture
+def cluster(world: World) -> World:
+    """A node with a pool of Ceph, whose key ends with a."""
+    world.put(POOL, DEFAULT, {"spec": {"type": "RBD", "rbd": CEPH}})
+    world.secrets = {USER_KEY: ceph_key(b"a")}
+    return world
+
+
+async def test_a_disk_in_a_pool_of_ceph_is_an_image_that_the_key_opens(cluster: World) -> None:
+    await running(cluster)
+
+    opened = ["lend default a", f"ensure_pool of {IMAGES}", "create_whole_volume"]
+    assert [call for call in cluster.host.calls if call in opened] == opened
+    assert cluster.host.blueprints[UUID].files.disks == (BlockImage(IMAGES, "drover-vol-1"),)
+
+
+async def test_a_key_that_does_not_open_a_pool_is_read_anew(cluster: World) -> None:
+    cluster.host.fails[f"ensure_pool of {IMAGES}"] = NotReady("nobody is let in", reason="PoolUnusable")
+    cluster.order()
+    with pytest.raises(NotReady):
+        await cluster.reconcile()
+    cluster.secrets = {USER_KEY: ceph_key(b"b")}
+    cluster.pass_time(60)
+
+    await cluster.reconcile()
+
+    assert [call for call in cluster.host.calls if "lend" in call][:2] == ["lend default a", "lend default b"]
+    assert cluster.told.status.state == "Running"
+
+
+async def test_a_pool_whose_secret_is_missing_says_so_until_it_is_there(cluster: World) -> None:
+    cluster.secrets, there = NotReady("there is no Secret ceph", reason="SecretNotFound"), cluster.secrets
+    cluster.order()
+    for _ in range(2):
+        with pytest.raises(NotReady):
+            await cluster.reconcile()
+        cluster.pass_time(60)
+    assert cluster.condition("VolumesReady") == ("False", "SecretNotFound")
+    assert cluster.node.shared.pools["default"].trouble == "there is no Secret ceph"
+
+    cluster.secrets = there
+    await cluster.reconcile()
+    assert cluster.told.status.state == "Running"
+
+
+async def test_an_image_is_not_copied_while_a_guest_of_some_node_has_it(cluster: World) -> None:
+    elsewhere, live = Key("shop", "other-1"), LIVE | {"disks": ["root template 1073741824 dev=vda"]}
+    cluster.host.files["default", "vol-0"] = FILE
+    cluster.order(disks=[DISK | {"clone": CLONE}])
+    body = cluster.etcd.objects[DOMAIN, KEY]
+    metadata = {**body["metadata"], "name": "other-1"}
+    cluster.etcd.put(DOMAIN, elsewhere, {**body, "metadata": metadata, "status": {"live": live}})
+    with pytest.raises(NotReady, match="its machine is on"):
+        await cluster.reconcile()
+    cluster.etcd.drop(DOMAIN, elsewhere)
+    cluster.pass_time(60)
+
+    await cluster.reconcile()
+
+    assert "copy_volume from default/vol-0" in cluster.host.calls
+
+
+async def test_a_pool_of_ceph_that_is_deleted_takes_its_key_along(cluster: World) -> None:
+    await pool.reconcile(cluster.node, DEFAULT)
+    assert cluster.host.keyring.has("default")
+    cluster.etcd.drop(POOL, DEFAULT)
+    cluster.caches.hear()
+
+    await pool.reconcile(cluster.node, DEFAULT)
+
+    assert not cluster.host.keyring.has("default")
 
 
 def lend(world: World, *luns: int) -> None:

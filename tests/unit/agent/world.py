@@ -158,9 +158,15 @@ class World:
             devices=HostDevices(host, self.folder / "sys", self.offers),
             in_touch=lambda: self.in_touch,
             changed=_nothing,
+            pool_key=self._read_pool_key,
         )
 
     async def _read_key(self, _order: DomainView, _disk: DomainDisk, key: SecretKey) -> bytes:
+        if isinstance(self.secrets, OperatorError):
+            raise self.secrets
+        return self.secrets[key]
+
+    async def _read_pool_key(self, _pool: str, key: SecretKey) -> bytes:
         if isinstance(self.secrets, OperatorError):
             raise self.secrets
         return self.secrets[key]

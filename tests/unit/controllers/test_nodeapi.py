@@ -163,6 +163,45 @@ async def test_a_domain_that_speaks_for_a_machine_elsewhere_gets_nothing() -> No
             await told.asks().read(order)
 
 
+CEPH = {"monitors": ["mon"], "pool": "vms", "user": "drover", "keySecretRef": {"name": "boot", "key": "user"}}
+
+
+async def furnish(told: Scene, **selector: str) -> None:
+    """Have a pool of Ceph on the nodes with these labels, and its Secret."""
+    pool = {"type": "RBD", "rbd": CEPH, **({"nodeSelector": selector} if selector else {})}
+    told.cosmos.etcd.put(kinds.POOL, Key("", "vms"), {"metadata": {"name": "vms"}, "spec": pool})
+    told.cosmos.controllers[0].caches.hear()
+    data = {"user": base64.b64encode(WORDS).decode()}
+    await told.cosmos.client.create(
+        kinds.SECRET, {"metadata": {"name": "boot", "namespace": "drover-system"}, "data": data}
+    )
+
+
+async def test_the_nodes_of_a_pool_of_ceph_get_its_key() -> None:
+    async with scene() as told:
+        await furnish(told)
+
+        assert await told.asks("n2").pool_key("vms", BOOT) == WORDS
+        with pytest.raises(Unavailable, match="does not name Secret boot, key other"):
+            await told.asks().pool_key("vms", SecretKey(name="boot", key="other"))
+
+
+@pytest.mark.parametrize(
+    ("pool", "token", "words"),
+    [
+        pytest.param("vms", "n1", "no StoragePool vms with a key on", id="a node without the pool"),
+        pytest.param("other", "n1", "no StoragePool other with a key on", id="no pool"),
+        pytest.param("vms", "somebody", "no token of a node's agent", id="somebody else"),
+    ],
+)
+async def test_nobody_else_gets_the_key_of_a_pool(pool: str, token: str, words: str) -> None:
+    async with scene() as told:
+        await furnish(told, disk="fast")
+
+        with pytest.raises(Unavailable, match=words):
+            await told.asks(token).pool_key(pool, BOOT)
+
+
 async def test_a_caller_too_many_is_sent_away_and_an_answer_that_takes_too_long_given_up(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

@@ -9,6 +9,7 @@ from tests.support.machines import (
     make_image,
     make_kernel,
     make_machine,
+    make_pool,
     make_volume,
     notes,
 )
@@ -18,6 +19,7 @@ from drover.planning import nodeapi
 from drover.planning.view import MachineView
 
 AGENT = "system:serviceaccount:drover-system:drover-agent"
+FAST = {"disk": "fast"}
 OURS = {"name": "boot", "key": "user"}
 OTHER = {"name": "admin", "key": "token"}
 
@@ -146,6 +148,27 @@ def test_an_isos_secret_is_for_machines_with_it_in_a_drive() -> None:
 
     found = [nodeapi.may_fetch(make_domain(media=each), image, "keys", catalog) for each in ([medium], [])]
     assert found == [True, False]
+
+
+CEPH = {"monitors": ["a"], "pool": "vms", "user": "drover", "keySecretRef": {"name": "ceph"}}
+
+
+@pytest.mark.parametrize(
+    ("pool", "known"),
+    [
+        pytest.param(make_pool("vms", type="RBD", directory=None, rbd=CEPH), True, id="every node"),
+        pytest.param(make_pool("vms", type="RBD", directory=None, rbd=CEPH, nodeSelector=FAST), True, id="such nodes"),
+        pytest.param(
+            make_pool("vms", type="RBD", directory=None, rbd=CEPH, nodeSelector={"a": "b"}), False, id="other nodes"
+        ),
+        pytest.param(make_pool("files"), False, id="a pool without a key"),
+        pytest.param(None, False, id="no pool"),
+    ],
+)
+def test_the_key_of_a_pool_is_for_its_nodes(pool: Any, *, known: bool) -> None:
+    expected = SecretKey(name="ceph", key="key") if known else None
+
+    assert nodeapi.pool_key(pool, FAST) == expected
 
 
 def test_the_version_of_a_secret_is_that_of_its_data_alone() -> None:

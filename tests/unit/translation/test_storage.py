@@ -1,18 +1,23 @@
 """Pools, volumes and the probe guest as libvirt is told of them."""
 
+import json
+from dataclasses import replace
 from pathlib import PurePosixPath
 
 import pytest
 from tests.support.blueprints import make_blueprint
 from tests.support.schemas import valid
 
-from drover.state.host import Capabilities, Dataset, Export, Group, Target
-from drover.translation import dhcp, network, pool, probe, volume
+from drover.state.guest import BlockImage
+from drover.state.host import Capabilities, Ceph, Dataset, Export, Group, Target
+from drover.translation import ceph, dhcp, network, pool, probe, volume
 from drover.translation.domain import disks
 from drover.translation.domain.document import document
 from drover.translation.xml import attribute, parse, text
 
 SAN = Target("san.example", 3260, "iqn.2026-01.com.example:disks", "iqn.2026-01.dev.drover:n1")
+CEPH = Ceph(("mon1", "fd00::1"), 3300, "vms", "drover", "drover-vms")
+PLACE = BlockImage(CEPH, "a")
 IMAGE = PurePosixPath("/var/lib/drover/images/abc.qcow2")
 
 
@@ -84,6 +89,53 @@ def test_libvirt_accepts_a_pool_of_luns_and_gives_its_target_back() -> None:
     assert volume.unit(7) == "unit:0:0:7"
 
 
+def test_libvirt_accepts_a_pool_of_ceph_and_gives_its_cluster_back() -> None:
+    document = pool.document("vms", "", CEPH)
+    tree = parse(document)
+
+    assert valid("storagepool", tree) == ""
+    assert (ceph.read(tree), pool.directory(document)) == (CEPH, "rbd://drover@mon1,fd00::1:3300/vms")
+    assert attribute(tree, "source/auth/secret", "usage") == "drover-vms"
+    assert (pool.kind(document), pool.holds_files(document), pool.holds_devices(document)) == ("rbd", False, True)
+
+
+def test_libvirt_keeps_the_key_of_a_pool_in_memory_alone() -> None:
+    tree = parse(ceph.secret("drover-vms"))
+
+    assert valid("secret", tree) == ""
+    assert (tree.get("ephemeral"), tree.get("private"), text(tree, "usage/name")) == ("yes", "yes", "drover-vms")
+
+
+@pytest.mark.parametrize(
+    ("words", "expected"),
+    [
+        ("failed to connect to the RADOS monitor on: mon1:3300,: No such file", "let client.drover not in"),
+        ("failed to create the RBD IoCTX. Does the pool 'vms' exist?", "has no pool vms"),
+        ("something else", "something else"),
+    ],
+)
+def test_what_libvirt_says_of_ceph_is_told_as_it_is(words: str, expected: str) -> None:
+    assert expected in ceph.explain(CEPH, words)
+
+
+def test_qemu_img_writes_into_an_image_what_it_reads_elsewhere() -> None:
+    words = ceph.conversion(ceph.copying(PLACE, replace(PLACE, name="b")), {ceph.SOURCE: 7, ceph.TARGET: 8})
+    read, written = (json.loads(word.removeprefix("json:"))["file"] for word in words[-2:])
+
+    held = ("--object", "secret,id=source,format=raw,file=/dev/fd/7", "--object")
+    assert words[:4] == ("convert", *held)
+    assert [(each["image"], each["key-secret"]) for each in (read, written)] == [("a", "source"), ("b", "target")]
+    assert read["server"] == [{"host": "mon1", "port": "3300"}, {"host": "fd00::1", "port": "3300"}]
+
+
+def test_qemu_img_has_files_on_the_other_side_of_an_image() -> None:
+    assert ceph.sending(IMAGE, "qcow2", PLACE)[:6] == ("-f", "qcow2", "-O", "raw", "--", str(IMAGE))
+    assert (ceph.fetching(PLACE, IMAGE)[:5], ceph.fetching(PLACE, IMAGE)[-1]) == (
+        ("-f", "raw", "-O", "qcow2", "--"),
+        str(IMAGE),
+    )
+
+
 def test_only_volumes_of_ours_that_are_whole_are_counted_in_a_group() -> None:
     names = ["swap", volume.HERE, "drover-a", "drover-a.whole", "drover-b", "drover-c.whole"]
 
@@ -99,6 +151,7 @@ def test_only_volumes_of_ours_that_are_whole_are_counted_in_a_group() -> None:
         ("netfs", "access denied by server while mounting", ""),
         ("logical", "cannot find logical volume group name 'vg0'", ""),
         ("iscsi-direct", "missing backend for pool type 12 (iscsi-direct)", "storage-iscsi-direct"),
+        ("rbd", "missing backend for pool type 9 (rbd)", "libvirt-daemon-driver-storage-rbd"),
         ("zfs", "missing backend for pool type 11 (zfs)", "libvirt-daemon-driver-storage-zfs"),
         ("zfs", "Cannot find 'zfs' in path: No such file or directory", "zfsutils-linux"),
         ("zfs", "cannot open 'tank': no such pool", ""),

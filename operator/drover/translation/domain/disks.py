@@ -6,8 +6,8 @@ from pathlib import PurePosixPath
 from drover.api.domain import DomainDisk, DomainMedium
 from drover.api.hardware import DiskBounds, DiskBus, DiskCache
 from drover.state import devices
-from drover.state.guest import BlockDevice, Blueprint, Place, Unit
-from drover.translation import encryption, volume
+from drover.state.guest import BlockDevice, BlockImage, Blueprint, Place, Unit
+from drover.translation import ceph, encryption, volume
 from drover.translation.xml import Element, attribute, element, number, parse, render
 
 BUSES: dict[DiskBus, str] = {"VirtIO": "virtio", "SCSI": "scsi", "SATA": "sata"}
@@ -67,6 +67,8 @@ def _source(disk: DomainDisk, place: Place) -> tuple[str, str, Element]:
         host = element("host", name=place.target.server, port=place.target.port)
         initiator = element("initiator", element("iqn", name=place.target.initiator))
         return "network", "raw", element("source", host, initiator, protocol="iscsi", name=volume.unit_of(place))
+    if isinstance(place, BlockImage):
+        return "network", "raw", ceph.disk(place)
     return "file", "qcow2", element("source", *_encryption(disk), file=str(place))
 
 

@@ -1,0 +1,77 @@
+"""Images of a Ceph cluster as disks: carried from node to node, grown, copied, wiped and deleted."""
+
+import json
+from pathlib import Path
+
+import pytest
+from tests.system.services.ceph import PORT, Cluster, cluster
+from tests.system.test_volumes import ON, SIZES, example, holder, reason, said, say
+from tests.system.world import Object, Tenant, World, eventually, make_machine, make_object
+
+NAMESPACE = "drover-system"
+
+
+def prepared(world: World, tenant: Tenant) -> Object:
+    """Apply the example's pool and its machine, on the first node; gives the Secret, which is missing yet."""
+    pool, secret, machine = example("pool-rbd")
+    pool["spec"]["rbd"] |= {"monitors": [world.address], "port": PORT}
+    machine["spec"]["nodeSelector"] = ON["n1"]
+    tenant.apply(pool, machine)
+    return secret
+
+
+def write(world: World, secret: Object, key: str) -> None:
+    """Have the key in the Secret."""
+    body = {name: value for name, value in secret.items() if name != "stringData"} | {"data": {"key": key}}
+    world.kubectl("apply", "-f", "-", given=json.dumps(body))
+
+
+@pytest.mark.long
+def test_an_image_of_ceph_moves_with_its_machine_grows_and_is_copied(
+    tenant: Tenant, world: World, tmp_path: Path
+) -> None:
+    machine, secret = tenant.machine("floater"), prepared(world, tenant)
+    eventually("SecretNotFound", lambda: reason(machine) == "SecretNotFound", 60)
+    assert f"no Secret ceph-drover in namespace {NAMESPACE}" in machine.condition("VolumesReady")["message"]
+    write(world, secret, "bm8ga2V5")
+    eventually("KeyInvalid", lambda: reason(machine) == "KeyInvalid", 60)
+    with cluster(world.address, tmp_path) as ceph:
+        write(world, secret, ceph.key)
+        say(machine.ready(), "carried")
+        assert is_private(world, ceph)
+
+        machine.patch(powerState="Stopped")
+        machine.reach("Stopped")
+        machine.patch(powerState="Running", nodeSelector=ON["n2"])
+        machine.ready()
+        assert (machine.node, said(machine), machine.boots()) == ("n2", "carried", 2)
+        eventually("the volume to be n2's", lambda: holder(tenant, "floater.root") == "n2", 30)
+
+        machine.patch(disks=[{"name": "root", "size": "96Mi", "pool": "ceph"}])
+        eventually("the guest to see it", lambda: machine.ask("/cgi-bin/disks") == SIZES["96Mi"] + "\n", 30)
+        copied(tenant, ceph)
+
+
+def copied(tenant: Tenant, ceph: Cluster) -> None:
+    """Copy the machine's disk within the cluster, once the machine is off, and leave nothing."""
+    machine = tenant.machine("floater")
+    source = {"type": "Volume", "volume": "floater.root"}
+    volume = make_object("StorageVolume", "twin", {"pool": "ceph", "source": source, "wipe": "Enabled"})
+    tenant.apply(volume)
+    tenant.apply(make_machine("twin", disks=[{"name": "root", "volume": "twin"}]))
+    twin = tenant.machine("twin")
+    eventually("SourceInUse", lambda: reason(twin) == "SourceInUse", 60)
+    machine.patch(powerState="Stopped")
+    assert said(twin.ready()) == "carried"
+    machine.delete()
+    twin.delete()
+    eventually("twin to be let go", lambda: tenant.try_kubectl("delete", "vol", "twin").returncode == 0)
+    eventually("no image", lambda: ceph.images == [], 60)
+    tenant.kubectl("delete", "pool", "ceph")
+
+
+def is_private(world: World, ceph: Cluster) -> bool:
+    """Whether a node has the key neither in libvirt's definitions nor in files of the agent's."""
+    key = ceph.ask("ceph", "auth", "get-key", "client.drover")
+    places = ("/etc/libvirt", "/run/libvirt", "/var/lib/libvirt", "/var/lib/drover")
+    return not world.node("n1", "grep", "-rlF", "--", key, *places, check=False)
