@@ -398,6 +398,9 @@ REFUSED = [
         )
     ),
     pytest.param(image(source=None), "source is required with type Disk and ISO", id="disk-no-source"),
+    pytest.param(image(architecture="riscv64"), 'spec.architecture|"amd64", "arm64"', id="image-architecture"),
+    pytest.param(image(minimumMemory="0"), "minimumMemory|1Mi", id="image-memory"),
+    pytest.param(image(os={"family": "Plan9"}), 'spec.os.family|"Linux", "Windows"', id="image-os"),
     pytest.param(image(type="Kernel", source=None), "kernel is required with type Kernel", id="no-kernel"),
     pytest.param(image(type="Kernel", kernel=KERNEL), "type Kernel takes its files from kernel", id="kernel-source"),
     pytest.param(image(type="CD"), 'spec.type: Unsupported value: "CD"|"Disk", "ISO", "Kernel"', id="image-type"),
@@ -552,6 +555,10 @@ CHANGES = [
     pytest.param(
         volume(), volume(source={"type": "Image", "image": "x"}), "spec.source|source is immutable", id="volume-source"
     ),
+    pytest.param(
+        image(architecture="amd64"), image(architecture="arm64"), "spec.architecture|is immutable", id="image-arch"
+    ),
+    pytest.param(image(), image(minimumMemory="1Gi"), "spec.minimumMemory|is immutable", id="image-minimum"),
     pytest.param(network(), network(dnsServers=["9.9.9.9"]), "spec.subnets|subnets is immutable", id="subnets"),
     pytest.param(pool(), pool(access="Shared"), "spec.access|access is immutable", id="access"),
     pytest.param(

@@ -4,8 +4,23 @@ from typing import Annotated, Literal
 
 from pydantic import ConfigDict, Field, JsonValue
 
-from drover.api.base import Conditions, Label, Link, Model, ObjectName, Users, Word, keyed, rule, rules, told, unchanged
-from drover.api.hardware import KernelArguments, Switch
+from drover.api.base import (
+    Conditions,
+    Label,
+    Link,
+    Model,
+    ObjectName,
+    Quantity,
+    Users,
+    Word,
+    between,
+    keyed,
+    rule,
+    rules,
+    told,
+    unchanged,
+)
+from drover.api.hardware import Architecture, KernelArguments, Switch
 from drover.api.sharing import AllowedNamespaces
 
 CHECKSUM = r"^(sha256:[0-9a-f]{64}|sha512:[0-9a-f]{128})$"
@@ -185,6 +200,20 @@ class ImageKernel(Model):
     """Kernel command line; default console=ttyS0."""
 
 
+Term = Annotated[str, Field(min_length=1, max_length=64)]
+
+
+class OperatingSystem(Model):
+    """What is installed in the image."""
+
+    family: Literal["Linux", "Windows", "BSD", "Other"] | None = None
+    """Linux, Windows, BSD or Other."""
+    name: Term | None = None
+    """Its name, such as Debian."""
+    version: Term | None = None
+    """Its version, such as 12."""
+
+
 class VirtualMachineImageSpec(Model):
     """What the image is and where it comes from."""
 
@@ -210,7 +239,7 @@ class VirtualMachineImageSpec(Model):
                 "what is captured has no checksum beforehand; its digest is in the status",
                 path=".checksum",
             ),
-            *unchanged("type", "source", "checksum", "kernel"),
+            *unchanged("type", "source", "checksum", "kernel", "architecture", "minimumMemory"),
         )
     )
 
@@ -223,6 +252,12 @@ class VirtualMachineImageSpec(Model):
     """sha256:… or sha512:… of the file as it is fetched, so of an archive the archive's; without one the first digest seen is recorded and all nodes must match it."""
     kernel: ImageKernel | None = None
     """Type Kernel: the whole image. On a Disk image: boot it directly, without a boot loader."""
+    architecture: Architecture | None = None
+    """amd64 or arm64: that of machines that start from it and name none; one of another architecture is refused. Absent: nothing is known of it. Immutable."""
+    os: OperatingSystem | None = None
+    """What is installed in it, for people."""
+    minimum_memory: Annotated[Quantity, Field(json_schema_extra=between("minimumMemory", "1Mi", "16Ti"))] | None = None
+    """Memory without which what is in it does not run, such as 128Mi: a machine with less is refused. Absent: any will do. Immutable."""
     allowed_namespaces: AllowedNamespaces | None = None
     """Who may use it; default the own namespace."""
 

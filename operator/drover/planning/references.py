@@ -3,6 +3,7 @@
 from collections.abc import Callable, Container, Iterator, Mapping
 from typing import Any
 
+from drover.api.hardware import Machine
 from drover.api.image import VirtualMachineImageSpec
 from drover.api.sharing import AllowedNamespaces
 from drover.planning import hardware, quantity, seed
@@ -27,6 +28,7 @@ def accepted(effective: Effective, catalog: Catalog) -> Finding:
         *_disks(effective, catalog),
         *_media(effective, catalog),
         *_kernel(effective, catalog),
+        *_needs(effective, catalog),
         *_interfaces(effective, catalog),
     ]
     if not problems:
@@ -80,9 +82,8 @@ def _disks(effective: Effective, catalog: Catalog) -> Iterator[Problem]:
             yield "InvalidSpec", f"disk {disk.name}: StorageVolume {disk.volume} is that of disk {other} already"
         yield from _volume(disk, catalog)
         yield from _pool(disk, catalog)
-        volume = catalog.volumes.get(disk.volume)
         # The data of a volume that a node holds needs its image no more.
-        if disk.image and not (volume and volume.status.node_name):
+        if disk.image and not _has_data(disk, catalog):
             yield from _image(f"disk {disk.name}", disk.image, catalog, "Disk")
 
 
@@ -186,6 +187,28 @@ def _kernel(effective: Effective, catalog: Catalog) -> Iterator[Problem]:
         yield from _image("kernel", effective.kernel_image, catalog, "Kernel")
     elif effective.kernel_arguments is not None:
         yield "InvalidSpec", "kernel.arguments: neither kernel.image nor the image of the first disk gives a kernel"
+
+
+def _needs(effective: Effective, catalog: Catalog) -> Iterator[Problem]:
+    """Hold the machine against what its images say that they need; data that is there already is the machine's own."""
+    fresh = (disk for disk in effective.disks if not _has_data(disk, catalog))
+    users = [(f"disk {disk.name}", disk.image) for disk in fresh] + [("kernel", effective.kernel_image)]
+    for user, name in users:
+        if (image := catalog.images.get(name)) is not None:
+            yield from (("InvalidSpec", words) for words in _lacks(effective.machine, f"{user}: {name}", image.spec))
+
+
+def _lacks(machine: Machine, what: str, image: VirtualMachineImageSpec) -> Iterator[str]:
+    if image.architecture and image.architecture != machine.architecture:
+        yield f"architecture: {machine.architecture} does not go with {what}, which is for {image.architecture}"
+    if image.minimum_memory is not None and machine.memory_bytes < quantity.whole(image.minimum_memory):
+        size = quantity.binary(machine.memory_bytes)
+        yield f"memory.size: {size} is less than the {image.minimum_memory} that {what} needs"
+
+
+def _has_data(disk: EffectiveDisk, catalog: Catalog) -> bool:
+    volume = catalog.volumes.get(disk.volume)
+    return volume is not None and bool(volume.status.node_name)
 
 
 def _interfaces(effective: Effective, catalog: Catalog) -> Iterator[Problem]:

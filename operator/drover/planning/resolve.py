@@ -138,8 +138,9 @@ def resolve(
     disks = tuple(_disk(name, disk, catalog) for disk in spec.disks or [] if not hardware.is_drive(disk))
     media = tuple(hardware.medium(disk, catalog.namespace) for disk in spec.disks or [] if hardware.is_drive(disk))
     beside = overhead(cores, memory, emulated=policy.emulated or machine.emulation == "Allowed")
+    kernel_image = _kernel_image(spec, disks, media, catalog)
     return Effective(
-        machine=machine,
+        machine=_of_its_images(machine, (kernel_image, *(disk.image for disk in disks)), catalog),
         cpu_milli=quantity.milli(asked) if asked is not None else max(1, round(cores * policy.cpu_per_core * 1000)),
         booked=beside if machine.hugepages else memory + beside,
         restart_policy=spec.restart_policy or "Always",
@@ -148,13 +149,20 @@ def resolve(
         disks=disks,
         media=media,
         interfaces=tuple(_interface(interface, catalog) for interface in interfaces(spec)),
-        kernel_image=_kernel_image(spec, disks, media, catalog),
+        kernel_image=kernel_image,
         kernel_arguments=spec.kernel.arguments if spec.kernel else None,
         probe=spec.readiness_probe,
         plugin=inherited.pin if inherited else None,
         seed=seed.seed(name, spec.cloud_init, inherited.workload if inherited else None),
         gaps=tuple(gaps(spec)) if inherited else (),
     )
+
+
+def _of_its_images(machine: Machine, images: Iterable[str], catalog: Catalog) -> Machine:
+    """Take the architecture of the first image that has one, unless the machine says its own."""
+    found = (catalog.images[image].spec.architecture for image in images if image in catalog.images)
+    theirs = next((each for each in found if each), None)
+    return machine.model_copy(update={"architecture": theirs}) if theirs and not machine.architecture else machine
 
 
 def overhead(cores: int, memory: int, *, emulated: bool) -> int:

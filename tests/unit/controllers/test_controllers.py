@@ -395,7 +395,7 @@ def test_machines_with_volumes_that_name_no_pool_get_no_more_of_the_default_pool
 
 def test_a_machine_keeps_its_address_when_another_network_becomes_the_default() -> None:
     async def story() -> None:
-        cosmos, controller = await _begin()
+        cosmos, _ = await _begin()
         await cosmos.create()
         await cosmos.settle()
         (before,) = [body["spec"] for _, body in cosmos.etcd.every(kinds.ADDRESS)]

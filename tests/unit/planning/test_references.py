@@ -44,6 +44,7 @@ NOT_ACCEPTED = {
 REFUSED = make_network(status={"conditions": [NOT_ACCEPTED]})
 
 
+KERNEL = {"source": {"type": "HTTP", "http": {"url": "http://images.example/vmlinuz"}}}
 LOCKED = {"encryption": {"keySecretRef": {"name": "vault-key", "key": "passphrase"}}}
 OTHERWISE = {"encryption": {"keySecretRef": {"name": "other", "key": "k"}}}
 
@@ -67,6 +68,32 @@ def _lan(**fields: Any) -> dict[str, Any]:
         pytest.param({}, {}, "Accepted", "", id="nothing is asked for"),
         pytest.param({"disks": [DISK | {"image": "debian"}], **_lan()}, {}, "Accepted", "", id="all is there"),
         pytest.param({"disks": [DISK | {"image": "gone"}]}, {}, "ImageNotFound", "shop/gone", id="no image"),
+        pytest.param(
+            {"disks": [DISK | {"image": "debian"}], "architecture": "arm64"},
+            {"images": {"shop/debian": make_image(architecture="amd64")}},
+            "InvalidSpec",
+            "architecture: arm64 does not go with disk root: shop/debian, which is for amd64",
+            id="an image of another architecture",
+        ),
+        pytest.param(
+            {"kernel": {"image": "tiny"}, "memory": {"size": "64Mi"}},
+            {
+                "images": {
+                    "shop/tiny": make_image("tiny", type="Kernel", source=None, kernel=KERNEL, minimumMemory="128Mi")
+                }
+            },
+            "InvalidSpec",
+            "memory.size: 64Mi is less than the 128Mi that kernel: shop/tiny needs",
+            id="less memory than an image needs",
+        ),
+        pytest.param(
+            {"disks": [DISK | {"image": "debian"}], "memory": {"size": "64Mi"}},
+            _volume(source={"type": "Image", "image": "debian"}, status={"nodeName": "n1"})
+            | {"images": {"shop/debian": make_image(minimumMemory="128Mi")}},
+            "Accepted",
+            "",
+            id="data that is there already",
+        ),
         pytest.param(
             {"disks": [DISK, {"name": "again", "volume": "web.root"}]},
             _volume(),

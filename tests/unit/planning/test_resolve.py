@@ -158,3 +158,16 @@ def test_an_interface_is_as_its_network_and_its_owner_say() -> None:
 def test_interfaces_that_name_no_network_stay_where_they_are(interface: Any, held: Any, network: str) -> None:
     spec = make_machine(interfaces=[{"name": "lan", **interface}]).spec
     assert home(spec, "new", [make_address(network=each) for each in held], {"old", "new"}) == network
+
+
+@pytest.mark.parametrize(
+    ("spec", "architecture"),
+    [
+        pytest.param({"disks": [{"name": "root", "image": "debian"}]}, "arm64", id="its disk's image's"),
+        pytest.param({"kernel": {"image": "tiny"}}, None, id="of an image that says none"),
+        pytest.param({"architecture": "amd64", "disks": [{"name": "root", "image": "debian"}]}, "amd64", id="its own"),
+    ],
+)
+def test_a_machine_is_of_the_architecture_of_its_image(spec: Any, architecture: str | None) -> None:
+    images = {"shop/debian": make_image(architecture="arm64"), "shop/tiny": make_kernel()}
+    assert _resolve(make_catalog(images=images), **spec).machine.architecture == architecture
