@@ -58,6 +58,11 @@ def bounded(effective: Effective, catalog: Catalog) -> tuple[Effective, Finding 
     return (replace(effective, disks=tuple(disks)), findings[0]) if findings else (effective, None)
 
 
+def crowded(pool: PoolView, room: Room) -> bool:
+    """Tell whether a namespace was promised more than it may have."""
+    return pool.spec.namespace_limit is not None and room.namespace > quantity.whole(pool.spec.namespace_limit)
+
+
 def excess(volume: VolumeView, pool: PoolView, room: Room) -> str:
     """Say what a volume asks for beyond what its namespace may have in a pool; empty if it does not."""
     limit = quantity.whole(pool.spec.namespace_limit or 0)

@@ -393,6 +393,23 @@ def test_machines_with_volumes_that_name_no_pool_get_no_more_of_the_default_pool
     run(story())
 
 
+def test_volumes_that_are_made_at_once_are_no_more_than_their_namespace_may_have() -> None:
+    async def story() -> None:
+        cosmos, controller = await _begin()
+        pool = cosmos.etcd.objects[kinds.POOL, Key("", "default")]
+        cosmos.etcd.put(kinds.POOL, Key("", "default"), {**pool, "spec": {**pool["spec"], "namespaceLimit": "5Gi"}})
+        controller.caches.hear()
+        metas = [{"metadata": {"name": f"v{number}", "namespace": "shop"}} for number in range(20)]
+        spec = {"pool": "default", "size": "1Gi", "source": {"type": "Blank"}}
+        creates = [do(action.Create(kinds.VOLUME, "u", {**meta, "spec": spec}), controller.world) for meta in metas]
+        refused = [each for each in await asyncio.gather(*creates, return_exceptions=True) if each is not None]
+        assert {type(each) for each in refused} == {Conflict}
+        assert (len(refused), len(cosmos.etcd.every(kinds.VOLUME))) == (15, 5)
+        assert controller.world.ledger.room("default", "shop").namespace == 5 << 30
+
+    run(story())
+
+
 def test_a_machine_keeps_its_address_when_another_network_becomes_the_default() -> None:
     async def story() -> None:
         cosmos, _ = await _begin()
