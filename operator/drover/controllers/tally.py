@@ -80,6 +80,7 @@ def callbacks(tally: Tally, queues: dict[Kind, WorkQueue[Key]]) -> dict[Kind, Ch
 
     return {
         kinds.VIRTUALMACHINE: follow(_machine),
+        kinds.DOMAIN: follow(_domain),
         kinds.VOLUME: follow(_volume, spec_alone=False),
         kinds.ADDRESS: follow(_address),
         kinds.IMAGE: follow(_image, spec_alone=False),
@@ -90,6 +91,16 @@ def _machine(found: objects.Machine) -> Uses:
     key = found.meta.key
     images = catalog.wanted(key.name, key.namespace, view(found).spec).images
     return frozenset((str(key), (kinds.IMAGE.plural, image)) for image in images)
+
+
+def _domain(found: objects.Domain) -> Uses:
+    """A machine uses what its plugin gave it, too, and a network on which it has no address."""
+    spec = view(found).spec
+    kernel = [spec.kernel.image] if spec.kernel else []
+    images = [*kernel, *(each.image.image for each in (*spec.disks, *spec.media) if each.image)]
+    tokens = {(kinds.IMAGE.plural, image) for image in images}
+    tokens |= {(kinds.NETWORK.plural, each.network) for each in spec.interfaces}
+    return f"{found.meta.key.namespace}/{spec.virtual_machine.name}", frozenset(tokens)
 
 
 def _volume(found: objects.Volume) -> Uses:

@@ -3,13 +3,15 @@
 from typing import Any
 
 import pytest
+from tests.support.machines import make_domain
 
 from drover.api import kinds
 from drover.controllers.tally import TELL_SECONDS, TURN_SECONDS, Tally, callbacks
 from drover.runtime.workqueue import WorkQueue
-from drover.state.objects import read_address, read_machine, read_volume
+from drover.state.objects import read_address, read_domain, read_machine, read_volume
 from drover.state.resource import Body, Key
 
+DOMAIN = make_domain().spec.model_dump(mode="json", by_alias=True, exclude_none=True)
 DEBIAN = ("virtualmachineimages", "shop/debian")
 TINY = ("virtualmachineimages", "library/tiny")
 
@@ -66,6 +68,25 @@ def test_a_machine_that_changes_or_goes_uses_its_images_no_more(scene: Scene) ->
     scene.see(kinds.VIRTUALMACHINE, read_machine, before, after)
 
     assert scene.tally.use(kinds.IMAGE, Key("library", "tiny")).count == 0
+
+
+def test_a_machine_uses_what_its_domain_names(scene: Scene) -> None:
+    source = {"source": {"url": "http://x/tiny"}}
+    kernel = {"image": "library/tiny", "kernel": {"url": "http://x/k"}, "arguments": ""}
+    disk = {"name": "root", "volume": "web.root", "volumeUid": "u", "pool": "p"}
+    given = [disk | {"image": {"image": "library/debian", **source}}, disk | {"name": "data"}]
+    plug = {"name": "lan", "network": "open", "mac": "02:00:00:00:00:01"}
+    body = {
+        "metadata": {"name": "web-1", "namespace": "shop"},
+        "spec": DOMAIN | {"kernel": kernel, "disks": given, "interfaces": [plug]},
+    }
+    scene.see(kinds.DOMAIN, read_domain, None, body)
+    shared = (
+        (kinds.IMAGE, Key("library", "tiny")),
+        (kinds.IMAGE, Key("library", "debian")),
+        (kinds.NETWORK, Key("", "open")),
+    )
+    assert [scene.tally.use(*each).names for each in shared] == [("shop/web",)] * 3
 
 
 def test_a_status_alone_is_no_news_of_a_machine(scene: Scene) -> None:
