@@ -142,6 +142,9 @@ async def _take_turn(work: Work, _: does.TakeTurn) -> None:
 
 async def _launch(work: Work, action: does.Launch) -> None:
     node, known = work.node, work.node.memory.of(work.order.spec.uuid)
+    if work.order.spec.seed is None:
+        # Of a seed that it had before nothing is needed any more, least of all its secrets.
+        node.seeds.remove(work.order.spec.uuid)
     record = _with_secrets(action.record, work.told)
     async with node.devices.chosen(work.order) as given:
         plan = await _blueprint(work, _with_devices(record, given))

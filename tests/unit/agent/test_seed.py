@@ -156,6 +156,18 @@ async def test_a_guest_is_started_with_its_seed_and_takes_it_along(tmp_path: Pat
     assert files(tmp_path) == []
 
 
+async def test_a_guest_that_is_started_without_a_seed_leaves_none(tmp_path: Path) -> None:
+    world = World(tmp_path)
+    world.order(seed=SEED)
+    await world.reconcile()
+
+    world.host.listens = True
+    world.order(seed=None, restartedAt="2")
+    await world.reconcile()
+
+    assert (world.told.status.state, files(tmp_path)) == ("Running", [])
+
+
 async def test_what_a_guest_was_told_is_known_by_version(tmp_path: Path) -> None:
     world = World(tmp_path, secrets={KEY: b"#!/bin/sh"})
     world.order(seed=SECRETIVE)
