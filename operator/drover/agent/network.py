@@ -2,6 +2,7 @@
 
 from drover.agent import overlay
 from drover.agent.node import Node
+from drover.api.base import Condition
 from drover.api.network import ON_HOST, VirtualNetworkSpec
 from drover.errors import NotReady, OperatorError, Unsupported
 from drover.planning.conditions import find
@@ -43,6 +44,10 @@ async def ensure(node: Node, name: str) -> NetworkView:
     network = node.orders.network(name)
     if network is None:
         raise NotReady(f"network {name} does not exist", reason="NetworkNotFound")
+    if accepted(network) is None:
+        # That is no trouble of this node's: it says nothing of it.
+        words = f"it is not known yet whether network {name} asks for what another one has"
+        raise NotReady(words, reason="NotAcceptedYet")
     try:
         _check_accepted(network)
         await _check_host(node, network.spec)
@@ -63,9 +68,14 @@ def zone(node: Node, name: str) -> str:
 
 def _check_accepted(network: NetworkView) -> None:
     """Leave alone a network that asks for what another one has."""
-    found = find(network.status.conditions, "Accepted")
+    found = accepted(network)
     if found is not None and found.status == "False":
         raise NotReady(found.message, reason=found.reason)
+
+
+def accepted(network: NetworkView) -> Condition | None:
+    """Find what the controller says of whether another network has what this one asks for; None before it does."""
+    return find(network.status.conditions, "Accepted")
 
 
 async def _check_host(node: Node, spec: VirtualNetworkSpec) -> None:

@@ -11,6 +11,7 @@ from drover.agent.node import Node
 from drover.agent.report import Reporter
 from drover.api.kinds import ADDRESS, DOMAIN, IMAGE, NETWORK, POOL, SECURITYGROUP, VOLUME, Kind
 from drover.metrics.registry import reconcile_finished
+from drover.planning.view import view
 from drover.runtime.informer import Informer
 from drover.runtime.reconciler import Reconcile, Reconciler
 from drover.state.guest import GuestEvent
@@ -83,12 +84,17 @@ def _changed(
     if kind is VOLUME and old is None:
         # A Domain that is to go waits until the API knows where the data of its volumes is.
         _wake(queues[DOMAIN], (user for user in node.orders.users(key) if node.orders.is_going(user)))
-    if kind is NETWORK and old is not None and new is not None and not same_orders(old, new):
+    if kind is NETWORK and old is not None and new is not None and _is_other(old, new):
         _wake(queues[DOMAIN], node.orders.on(key.name))
     if kind is DOMAIN and (old is None or new is None):
         node.changed()
     if kind is DOMAIN and new is None:
         _wake(queues[VOLUME], (Key(key.namespace, disk.volume) for disk in seen.spec.disks))
+
+
+def _is_other(old: AnyResource, new: AnyResource) -> bool:
+    """Tell whether a network is another one for its guests, or may be used now and might not before."""
+    return not same_orders(old, new) or network.accepted(view(old)) != network.accepted(view(new))
 
 
 def _group_changed(

@@ -290,7 +290,7 @@ class ImageCapture(Model):
     volume_uid: Annotated[str, Field(max_length=64, alias="volumeUID")]
     """Its uid."""
     pool: ObjectName
-    """StoragePool of that volume, which keeps the image too."""
+    """StoragePool of that volume, which keeps the image too; it counts neither in what the pool promised nor in its namespaceLimit."""
 
 
 class VirtualMachineImageStatus(Model):

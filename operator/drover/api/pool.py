@@ -250,7 +250,7 @@ class StoragePoolSpec(Model):
     overcommit: Annotated[Quantity, Field(json_schema_extra=between("overcommit", "0.1", "1000"))] | None = None
     """How often a node's capacity may be promised to volumes, such as "1.5"; absent: without bound. Live."""
     namespace_limit: Annotated[Quantity, Field(json_schema_extra=between("namespaceLimit", "1Mi", "1Ei"))] | None = None
-    """Sum of the sizes of the volumes that one namespace may have here, such as 500Gi; absent: without bound. Live."""
+    """Sum of the sizes of the volumes that one namespace may have here, such as 500Gi; absent: without bound. Captured images are kept here too and do not count. Live."""
 
 
 class PoolNode(Model):

@@ -18,7 +18,15 @@ from drover.state.resource import Key
 
 
 async def reconcile(key: Key, world: World) -> None:
-    """Bring what is said of one network in line."""
+    """Bring what is said of one network in line.
+
+    One after the other: of two that ask for the same, the second is judged when it is known what was said of the first.
+    """
+    async with world.judging:
+        await _sum_up(key, world)
+
+
+async def _sum_up(key: Key, world: World) -> None:
     others = [view(each) for each in world.stores.networks.values()]
 
     def summary(
@@ -33,10 +41,12 @@ def callbacks(world: World, queues: dict[Kind, WorkQueue[Key]]) -> dict[Kind, Ch
     """Make what is called when a network comes, goes, or is accepted or not any more: that concerns others."""
 
     def changed(old: objects.Network | None, new: objects.Network | None) -> None:
-        if old is None or new is None:
-            for key in world.caches.store(NETWORK).names():
-                queues[NETWORK].add(key)
-        elif _accepted(old) != _accepted(new):
+        if old is not None and new is not None and _accepted(old) == _accepted(new):
+            return
+        # Another controller, that believed to lead a moment longer, may have accepted one that goes against ours.
+        for key in world.caches.store(NETWORK).names():
+            queues[NETWORK].add(key)
+        if old is not None and new is not None:
             for key in world.links.users((NETWORK.plural, new.meta.key.name), (NETWORK.plural, "")):
                 queues[VIRTUALMACHINE].add(key)
 

@@ -17,7 +17,7 @@ from drover.state.resource import Key, Resource
 
 TELL_SECONDS = 15.0
 """Counts that change with every machine are told together."""
-TURN_SECONDS = 5.0
+TURN_SECONDS = 1.0
 """Something that comes into use may not be deleted any more: that is told sooner …"""
 FREE_SECONDS = 0.0
 """… and at once that it may be, when its last user is gone."""

@@ -1,5 +1,6 @@
 """What the reconcilers share: the API, the caches, and memories that may be lost at any instant without harm."""
 
+import asyncio
 from dataclasses import dataclass, field
 
 from drover.controllers.events import Events
@@ -49,6 +50,8 @@ class World:
     orphans: Orphans = field(default_factory=Orphans)
     patience: Patience = field(default_factory=Patience)
     events: Events = field(default_factory=Events)
+    judging: asyncio.Lock = field(default_factory=asyncio.Lock)
+    """Held while it is found out, and said, whether a network is accepted."""
     telling: dict[Key, bytes] = field(default_factory=dict)
     """Statuses of machines that were told last: hearing them again is no news."""
     ordered: set[str] = field(default_factory=set)

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.unit.agent.world import KEY, UUID, World
+from tests.unit.agent.world import ACCEPTED, KEY, UUID, World
 
 from drover.agent import hypervisor, measure, survey
 from drover.agent.heartbeat import make_heartbeat
@@ -101,6 +101,18 @@ async def test_a_new_connection_to_libvirt_wakes_everything(world: World, queues
     everything = {("Domain", "shop/web-1"), ("StoragePool", "default"), ("VirtualNetwork", "default")}
     assert waiting(queues) == (everything if connected else set())
     assert queues[DOMAIN].queue.delayed == (0 if connected else 1), "it may have to be told that nothing is known"
+
+
+async def test_a_domain_is_woken_when_its_network_may_be_used(world: World, queues: Queues) -> None:
+    world.order()
+    waiting(queues)
+    spec = world.etcd.objects[NETWORK, DEFAULT]["spec"]
+    world.put(NETWORK, DEFAULT, {"spec": spec, "status": {}})
+    assert ("Domain", "shop/web-1") in waiting(queues)
+    world.put(NETWORK, DEFAULT, {"spec": spec, "status": ACCEPTED})
+    assert ("Domain", "shop/web-1") in waiting(queues)
+    world.put(NETWORK, DEFAULT, {"spec": spec, "status": {**ACCEPTED, "inUseCount": 1}})
+    assert ("Domain", "shop/web-1") not in waiting(queues)
 
 
 async def test_everything_can_be_woken_and_is_reconciled(world: World, queues: Queues) -> None:

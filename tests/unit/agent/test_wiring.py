@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 from tests.support.domains import NIC
-from tests.unit.agent.world import ADDRESS, KEY, UUID, World
+from tests.unit.agent.world import ACCEPTED, ADDRESS, KEY, UUID, World
 
 from drover.agent import network
 from drover.api.kinds import ADDRESS as ALLOCATION
@@ -142,7 +142,7 @@ def reported(world: World) -> Shared:
 
 
 def told(*nodes: tuple[str, str]) -> dict[str, Any]:
-    return {"nodes": [{"name": name, "ready": True, "address": address} for name, address in nodes]}
+    return {**ACCEPTED, "nodes": [{"name": name, "ready": True, "address": address} for name, address in nodes]}
 
 
 async def test_an_overlay_is_connected_with_the_other_nodes_that_have_it(world: World) -> None:
@@ -154,7 +154,7 @@ async def test_an_overlay_is_connected_with_the_other_nodes_that_have_it(world: 
 
 
 async def test_an_overlay_that_is_gone_is_disconnected(world: World) -> None:
-    world.put(NETWORK, OVER, {"spec": OVERLAY})
+    world.put(NETWORK, OVER, {"spec": OVERLAY, "status": ACCEPTED})
     await network.reconcile(world.node, OVER)
     world.etcd.drop(NETWORK, OVER)
     world.caches.hear()
@@ -170,7 +170,7 @@ def allocation(address: str, mac: str) -> dict[str, Any]:
 
 async def test_the_names_of_machines_elsewhere_are_answered_until_they_are_gone(world: World) -> None:
     mac = "02:00:00:00:00:77"
-    world.put(NETWORK, OVER, {"spec": OVERLAY})
+    world.put(NETWORK, OVER, {"spec": OVERLAY, "status": ACCEPTED})
     for name, address in (("over-4", "10.30.0.9"), ("over-6", "fd00::9")):
         world.put(ALLOCATION, Key("", name), allocation(address, mac))
     await network.reconcile(world.node, OVER)
@@ -210,14 +210,24 @@ async def test_what_the_host_lacks_is_said(
     world: World, body: dict[str, Any], bridges: dict[str, bool], reason: str
 ) -> None:
     world.wires.bridges = bridges
-    world.put(NETWORK, OVER, body)
+    world.put(NETWORK, OVER, {"status": ACCEPTED, **body})
     with pytest.raises(OperatorError) as caught:
         await network.reconcile(world.node, OVER)
     assert (caught.value.reason, reported(world).trouble) == (reason, str(caught.value))
 
 
+async def test_a_network_is_left_alone_until_it_is_known_that_no_other_has_what_it_asks_for(world: World) -> None:
+    world.put(NETWORK, OVER, {"spec": OVERLAY})
+    with pytest.raises(OperatorError, match="not known yet"):
+        await network.reconcile(world.node, OVER)
+    assert (world.wires.overlays, "over" in world.node.shared.networks) == ({}, False)
+    world.put(NETWORK, OVER, {"spec": OVERLAY, "status": ACCEPTED})
+    await network.reconcile(world.node, OVER)
+    assert reported(world).trouble == ""
+
+
 async def test_a_bridge_of_the_host_is_used_as_it_is(world: World) -> None:
     world.wires.bridges = {"br0": False}
-    world.put(NETWORK, OVER, {"spec": BRIDGE})
+    world.put(NETWORK, OVER, {"spec": BRIDGE, "status": ACCEPTED})
     await network.reconcile(world.node, OVER)
     assert "over" in world.host.networks

@@ -46,6 +46,9 @@ KEY = Key("shop", "web-1")
 UUID = make_spec().uuid
 POOL_SPEC = {"type": "Directory", "directory": {"path": "/pool"}}
 ADDRESS = "192.0.2.1"
+MOMENT = "2026-11-21T12:00:00Z"
+ACCEPTED = {"conditions": [{"type": "Accepted", "status": "True", "reason": "Accepted", "lastTransitionTime": MOMENT}]}
+"""What the controller says of a network that asks for nothing of another one."""
 SUBNET = {"name": "v4", "cidr": "10.20.0.0/24", "gateway": "10.20.0.1"}
 
 
@@ -130,7 +133,7 @@ class World:
         for kind in (DOMAIN, VIRTUALMACHINE, VOLUME, IMAGE):
             self.put(CRD, Key("", f"{kind.plural}.{kind.group}"), {})
         self.put(POOL, Key("", "default"), {"spec": POOL_SPEC})
-        self.put(NETWORK, Key("", "default"), {"spec": {"type": "NAT", "subnets": [SUBNET]}})
+        self.put(NETWORK, Key("", "default"), {"spec": {"type": "NAT", "subnets": [SUBNET]}, "status": ACCEPTED})
 
     def _node(self) -> Node:
         informer: Any = self.caches

@@ -5,6 +5,7 @@ from collections.abc import Coroutine
 from random import Random
 from typing import Any
 
+import pytest
 from tests.support.machines import MAC, make_domain
 from tests.unit.controllers.cosmos import WEB, Controller, Cosmos
 
@@ -16,6 +17,8 @@ from drover.state.resource import Key
 
 GROUP, OTHER = Key("shop", "web-servers"), Key("shop", "balancers")
 NAMING = [{"name": "default", "securityGroups": [GROUP.name]}]
+MOMENT = "2026-11-21T12:00:00Z"
+ACCEPTED = {"conditions": [{"type": "Accepted", "status": "True", "reason": "Accepted", "lastTransitionTime": MOMENT}]}
 TAKEN = {"type": "NAT", "subnets": [{"name": "v4", "cidr": "10.20.0.0/24", "gateway": "10.20.0.1"}]}
 
 
@@ -24,8 +27,8 @@ def run(story: Coroutine[Any, Any, None]) -> None:
     asyncio.run(story)
 
 
-async def _begin() -> tuple[Cosmos, Controller]:
-    cosmos = Cosmos(Random(0))
+async def _begin(seed: int = 0) -> tuple[Cosmos, Controller]:
+    cosmos = Cosmos(Random(seed))
     await cosmos.furnish()
     for key in (GROUP, OTHER):
         body = {"metadata": {"name": key.name, "namespace": key.namespace}, "spec": {}}
@@ -173,9 +176,61 @@ def test_machines_are_looked_at_when_their_network_is_refused_and_networks_when_
     run(story())
 
 
+RIVALS = (Key("", "older"), Key("", "elder"))
+OVERLAY = {"type": "Overlay", "overlay": {"vni": 7}}
+
+
+async def _rivals(cosmos: Cosmos) -> None:
+    """Have two networks that ask for the same number, made within one second."""
+    for number, key in enumerate(RIVALS):
+        subnets = [{"name": "v4", "cidr": f"10.{50 + number}.0.0/24", "gateway": f"10.{50 + number}.0.1"}]
+        metadata = {"name": key.name, "uid": f"uid-{key.name}", "creationTimestamp": MOMENT, "generation": 1}
+        cosmos.etcd.put(kinds.NETWORK, key, {"metadata": metadata, "spec": {**OVERLAY, "subnets": subnets}})
+
+
+def _judged(cosmos: Cosmos) -> list[str]:
+    """Who of them is accepted."""
+    found = {key.name: cosmos.etcd.objects[kinds.NETWORK, key].get("status", {}) for key in RIVALS}
+    told = ((name, each) for name, status in found.items() for each in status.get("conditions", ()))
+    return [name for name, each in told if (each["type"], each["status"]) == ("Accepted", "True")]
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_of_two_networks_that_ask_for_the_same_at_once_never_both_are_accepted(seed: int) -> None:
+    async def story() -> None:
+        cosmos, controller = await _begin(seed)
+        await _rivals(cosmos)
+        both: list[list[str]] = []
+        controller.cluster.on_write(lambda *_: both.append(_judged(cosmos)))
+        controller.caches.hear(1)
+        # The second comes to be known while what is said of the first is on its way.
+        older = asyncio.create_task(network.reconcile(RIVALS[0], controller.world))
+        await asyncio.sleep(0)
+        controller.caches.hear()
+        await asyncio.gather(older, *(network.reconcile(key, controller.world) for key in reversed(RIVALS)))
+        assert max(map(len, both)) == 1
+
+    run(story())
+
+
+def test_of_two_networks_that_two_controllers_accepted_one_is_refused() -> None:
+    async def story() -> None:
+        cosmos, controller = await _begin()
+        await _rivals(cosmos)
+        _settled(controller)
+        for key in RIVALS:
+            cosmos.etcd.put(kinds.NETWORK, key, {**cosmos.etcd.objects[kinds.NETWORK, key], "status": ACCEPTED})
+            while waiting := _waiting(controller, kinds.NETWORK):
+                for each in waiting:
+                    await network.reconcile(each, controller.world)
+        assert len(_judged(cosmos)) == 1
+
+    run(story())
+
+
 SERVICE = Key("shop", "front")
 SELECTOR = {"drover.dev/app": "web"}
-GUEST = {"type": "GuestReady", "reason": "Running", "lastTransitionTime": "2026-11-21T12:00:00Z"}
+GUEST = {"type": "GuestReady", "reason": "Running", "lastTransitionTime": MOMENT}
 
 
 async def _published(cosmos: Cosmos, controller: Controller) -> list[Any]:
