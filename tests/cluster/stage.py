@@ -58,8 +58,7 @@ class Stage:
 
     async def change(self, name: str = "web", **spec: Any) -> None:
         """Change fields of a machine's spec."""
-        words = ("patch", "vm", name, "-n", self.namespace, "--type=merge", "-p", json.dumps({"spec": spec}))
-        await asyncio.to_thread(self.world.kubectl, *words)
+        await asyncio.to_thread(self.world.merge, "vm", name, {"spec": spec}, self.namespace)
 
     async def kubectl(self, *words: str) -> str:
         """Do as a user does, in the namespace of the test."""

@@ -181,6 +181,7 @@ async def test_a_volume_that_is_to_be_retained_outlives_its_machine(cluster_sand
         await stage.delete(kinds.VOLUME, "web.root")
 
 
+@pytest.mark.long
 async def test_a_namespace_with_machines_can_be_deleted(cluster_sandbox: World) -> None:
     async with staged(cluster_sandbox, lasting=True) as stage:
         await stage.start()

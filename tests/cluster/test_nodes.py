@@ -31,13 +31,12 @@ async def nodes(world: World) -> AsyncIterator[Stage]:
     """Set a stage whose nodes are as before when it is struck."""
     async with staged(world, lasting=True, beat=0.5) as stage:
         for name in HOSTS:
-            await stage.kubectl("label", "node", name, "drover.dev/pair=yes", "--overwrite")
+            await _merge(stage, name, metadata={"labels": {"drover.dev/pair": "yes"}})
         try:
             yield stage
         finally:
             for name in NODES:
                 await _restore(stage, name)
-            accounts.token.cache_clear()
 
 
 async def _restore(stage: Stage, name: str) -> None:
@@ -46,11 +45,18 @@ async def _restore(stage: Stage, name: str) -> None:
         await _node(stage.cluster, name)
         await _rejoin(stage, name)
     await _node(stage.cluster, name)
-    for words in (("taint", f"{OUT_OF_SERVICE}-"), ("annotate", "drover.dev/fenced-", "drover.dev/out-of-service-")):
-        await asyncio.to_thread(stage.world.try_kubectl, words[0], "node", name, *words[1:])
-    await stage.kubectl("uncordon", name)
+    found = await stage.cluster.get(kinds.NODE, Key("", name)) or {}
+    if OUT_OF_SERVICE in {each["key"] for each in found["spec"].get("taints", [])}:
+        await stage.kubectl("taint", "node", name, f"{OUT_OF_SERVICE}-")
+    marks = dict.fromkeys(("drover.dev/fenced", "drover.dev/out-of-service"))
+    await _merge(stage, name, metadata={"annotations": marks}, spec={"unschedulable": None})
     if name in stage.agents.muted:
         await stage.agents.power_on(name, f"boot-{name}-again")
+
+
+async def _merge(stage: Stage, name: str, **patch: Any) -> None:
+    """Change some fields of a node."""
+    await asyncio.to_thread(stage.world.merge, "node", name, patch)
 
 
 async def _rejoin(stage: Stage, name: str) -> None:
@@ -221,6 +227,7 @@ async def test_a_kubelet_that_is_not_ready_changes_nothing(cluster_sandbox: Worl
         assert stage.agents.on(uid) == [before["nodeName"]]
 
 
+@pytest.mark.long
 async def test_a_machine_that_never_restarts_stays_down_and_says_why(cluster_sandbox: World) -> None:
     async with nodes(cluster_sandbox) as stage:
         uid, node = await _lose(stage, restartPolicy="Never")
@@ -271,6 +278,7 @@ async def _told(stage: Stage, reason: str) -> bool:
     return reason in {each["reason"] for each in items}
 
 
+@pytest.mark.long
 async def test_a_node_object_made_anew_may_be_the_same_machine_until_it_tells_of_another_boot(
     cluster_sandbox: World,
 ) -> None:
@@ -330,6 +338,7 @@ async def _is_void(stage: Stage, node: str) -> bool:
     return bool(found["metadata"].get("annotations", {}).get("drover.dev/out-of-service") == "void")
 
 
+@pytest.mark.long
 async def test_a_controller_that_wakes_up_finds_nobody_silent_and_nothing_fenced(cluster_sandbox: World) -> None:
     async with nodes(cluster_sandbox) as stage:
         slow = await stage.start(**STALE, DROVER_LEASE_SECONDS="600")

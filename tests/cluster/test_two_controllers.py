@@ -4,6 +4,7 @@ import asyncio
 import signal
 from collections import Counter
 
+import pytest
 from tests.cluster.stage import Stage, staged
 from tests.support import accounts
 from tests.system.world import World
@@ -11,7 +12,7 @@ from tests.system.world import World
 from drover.api import kinds
 from drover.state.resource import Key
 
-MANY = 80
+MANY = 40
 OTHER = "drover-other"
 PATIENT = {"DROVER_NODE_LEASE_STALE_SECONDS": "100000"}
 """The second one looks for its Leases in another namespace: it never hears from a node."""
@@ -44,6 +45,7 @@ async def _all_running(stage: Stage) -> bool:
     return (await _phases(stage))["Running"] == MANY
 
 
+@pytest.mark.long
 async def test_a_controller_that_is_killed_again_and_again_loses_nothing(cluster_sandbox: World) -> None:
     async with staged(cluster_sandbox) as stage:
         making = asyncio.gather(*(_make_slowly(stage, number) for number in range(40)))

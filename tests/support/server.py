@@ -1,21 +1,22 @@
-"""Objects read straight from the API server: kubectl takes a fifth of a second to start, and tests look often."""
+"""Objects of the API server without kubectl, which takes a fifth of a second to start: tests look and change often."""
 
 import json
-import ssl
-import urllib.error
-import urllib.request
+import os
+from dataclasses import dataclass, field
 from functools import cache
+from http.client import HTTPException, HTTPSConnection
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 from drover.api import kinds
 from drover.api.kinds import Kind
-from drover.kube.connection import Endpoint, read_kubeconfig
-from drover.kube.transport import APPLY, JSON
+from drover.kube.connection import read_kubeconfig
+from drover.kube.transport import APPLY, JSON, MERGE_PATCH
 
 Object = dict[str, Any]
 SECONDS = 30.0
-MISSING = 404
+FAILED, MISSING = 400, 404
 SHORT = {
     "daemonset": Kind("apps", "v1", "daemonsets", "DaemonSet"),
     "dom": kinds.DOMAIN,
@@ -42,28 +43,73 @@ def applied(kubeconfig: Path, body: Object, namespace: str) -> Object | None:
     kind = KINDS[body["kind"].lower()]
     metadata = {**body["metadata"], **({"namespace": namespace} if kind.namespaced else {})}
     path = kind.path(namespace, metadata["name"]) + "?fieldManager=kubectl&force=true&dryRun=All"
-    return _ask(kubeconfig, "PATCH", path, {**body, "metadata": metadata})
+    return _ask(kubeconfig, "PATCH", path, {**body, "metadata": metadata}, APPLY)
 
 
-def _ask(kubeconfig: Path, verb: str, path: str, content: Object | None = None) -> Object | None:
-    endpoint, context = _connection(kubeconfig, kubeconfig.stat().st_mtime_ns)
-    data = None if content is None else json.dumps(content).encode()
-    headers = {"Accept": JSON, "Content-Type": APPLY}
-    request = urllib.request.Request(endpoint.server + path, data, headers, method=verb)
-    try:
-        with urllib.request.urlopen(request, context=context, timeout=SECONDS) as answer:
-            found: Object = json.load(answer)
-    except urllib.error.HTTPError as error:
-        if error.code == MISSING:
-            return None
-        raise AssertionError(f"{verb} {path}: {error.read().decode()}") from None
-    except OSError as error:
-        raise AssertionError(f"{verb} {path}: {error}") from error
+def merge(kubeconfig: Path, kind: Kind, name: str, namespace: str, patch: Object) -> None:
+    """Change an object, as ``kubectl patch --type=merge`` does."""
+    path = kind.path(namespace, name) + "?fieldManager=kubectl-patch"
+    assert _ask(kubeconfig, "PATCH", path, patch, MERGE_PATCH) is not None, f"{kind.name} {name} is gone"
+
+
+def create(kubeconfig: Path, kind: Kind, body: Object) -> None:
+    """Make an object."""
+    _ask(kubeconfig, "POST", kind.path(body["metadata"].get("namespace", "")), body)
+
+
+def delete(kubeconfig: Path, kind: Kind, name: str, namespace: str) -> None:
+    """Ask for an object to be deleted, which may take its time."""
+    _ask(kubeconfig, "DELETE", kind.path(namespace, name))
+
+
+def replace(kubeconfig: Path, kind: Kind, body: Object) -> None:
+    """Write an object that was read, as ``kubectl replace`` does."""
+    path = kind.path(body["metadata"].get("namespace", ""), body["metadata"]["name"]) + "?fieldManager=kubectl-replace"
+    assert _ask(kubeconfig, "PUT", path, body) is not None, f"{path} is gone"
+
+
+def _ask(kubeconfig: Path, verb: str, path: str, content: Object | None = None, kind: str = JSON) -> Object | None:
+    data = None if content is None else json.dumps(content)
+    code, answer = _line(kubeconfig, kubeconfig.stat().st_mtime_ns, os.getpid()).send(verb, path, data, kind)
+    if code == MISSING:
+        return None
+    assert code < FAILED, f"{verb} {path}: {answer}"
+    found: Object = json.loads(answer)
     found["metadata"].pop("managedFields", None)
     return found
 
 
+@dataclass(frozen=True)
+class Line:
+    """The way to one API server, whose connections are used again: to make one costs either end more than to look."""
+
+    kubeconfig: Path
+    idle: list[HTTPSConnection] = field(default_factory=list)
+
+    def send(self, verb: str, path: str, data: str | None, kind: str) -> tuple[int, str]:
+        """Give the code and the text of an answer."""
+        while True:
+            used = bool(self.idle)
+            connection = self.idle.pop() if used else self._open()
+            try:
+                connection.request(verb, path, data, {"Accept": JSON, "Content-Type": kind})
+                response = connection.getresponse()
+                answer = response.status, response.read().decode()
+            except (OSError, HTTPException) as error:
+                connection.close()
+                # Of one that was used before it says nothing of the server that is there now.
+                if used:
+                    continue
+                raise AssertionError(f"{verb} {path}: {error}") from error
+            self.idle.append(connection)
+            return answer
+
+    def _open(self) -> HTTPSConnection:
+        endpoint = read_kubeconfig(self.kubeconfig)
+        place = urlsplit(endpoint.server)
+        return HTTPSConnection(str(place.hostname), place.port, timeout=SECONDS, context=endpoint.ssl_context())
+
+
 @cache
-def _connection(kubeconfig: Path, _changed: int) -> tuple[Endpoint, ssl.SSLContext]:
-    endpoint = read_kubeconfig(kubeconfig)
-    return endpoint, endpoint.ssl_context()
+def _line(kubeconfig: Path, _changed: int, _process: int) -> Line:
+    return Line(kubeconfig)

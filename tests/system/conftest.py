@@ -3,10 +3,22 @@
 import os
 import subprocess
 from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pytest
-from tests.system.world import Tenant, World, eventually, make_kernel_image, numbered, told
+from tests.support import server
+from tests.system.world import (
+    Machine,
+    Object,
+    Tenant,
+    World,
+    eventually,
+    make_kernel_image,
+    make_machine,
+    numbered,
+    told,
+)
 
 NAMES = numbered("t")
 TESTED = Path(os.environ.get("DROVER_TEST_SANDBOX", ".sandbox-test")).absolute()
@@ -32,21 +44,52 @@ def namespaces(world: World) -> list[str]:
     return world.kubectl("get", "namespace", "-o", "jsonpath={.items[*].metadata.name}").split()
 
 
-@pytest.fixture
-def tenant(world: World) -> Iterator[Tenant]:
-    """An empty namespace, deleted with all that is in it."""
+@contextmanager
+def moved_in(world: World) -> Iterator[Tenant]:
+    """Have an empty namespace, which is deleted with all that is in it."""
     name = next(NAMES)
     if world.get("namespace", name) is not None:
         world.kubectl("delete", "namespace", name, "--timeout=120s")
-    world.kubectl("create", "namespace", name)
-    tenant = Tenant(world, name)
-    yield tenant
+    config, kind = world.state / "kubeconfig", server.KINDS["namespace"]
+    server.create(config, kind, {"metadata": {"name": name}})
     try:
-        drift = tenant.drift()
+        yield Tenant(world, name)
     finally:
         # Not waited for here: that a namespace ends is looked at once, after all tests.
-        world.kubectl("delete", "namespace", name, "--wait=false")
-    assert not drift, drift
+        server.delete(config, kind, name, "")
+
+
+@pytest.fixture
+def tenant(world: World) -> Iterator[Tenant]:
+    """A namespace of the test's own."""
+    with moved_in(world) as tenant:
+        yield tenant
+        assert not (drift := tenant.drift()), drift
+
+
+@pytest.fixture(scope="module")
+def home(world: World) -> Iterator[Tenant]:
+    """A namespace that the tests of a module share."""
+    with moved_in(world) as tenant:
+        yield tenant
+
+
+@pytest.fixture
+def machine(home: Tenant) -> Iterator[Machine]:
+    """A tiny machine that runs as it was applied; it may have done so for other tests of its module before."""
+    yield in_order(home, make_machine("web"))
+    assert not (drift := home.drift()), drift
+
+
+def in_order(home: Tenant, wanted: Object) -> Machine:
+    """Make the machine, or bring back to order what another test left."""
+    machine = home.machine("web")
+    if home.world.get("vm", "web", home.namespace) is not None:
+        with suppress(AssertionError):
+            return machine.renew(wanted)
+        machine.delete()
+    home.apply(wanted)
+    return machine.ready()
 
 
 def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) -> None:

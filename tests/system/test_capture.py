@@ -1,5 +1,6 @@
 """Images that are captured from volumes: a moment in time, asked of a guest that starts from one."""
 
+import pytest
 from tests.system.test_volumes import SIZES, example, holder, reason, said, say
 from tests.system.world import Object, Tenant, World, eventually, make_object
 
@@ -56,6 +57,7 @@ def outlives_its_volume(tenant: Tenant, image: Object) -> None:
     assert f"{uid}.qcow2" not in files(world, image["status"]["nodeName"])
 
 
+@pytest.mark.long
 def test_the_first_disk_of_a_machine_is_captured_when_that_is_stopped(tenant: Tenant) -> None:
     origin = tenant.start("origin")
     say(origin, "before")

@@ -3,28 +3,20 @@
 from tests.system.world import BOOT, Machine, Tenant, World, eventually, make_machine, make_object
 
 
-def settled(machine: Machine) -> bool:
-    """Whether the running machine is what its spec asks for now."""
-    seen = machine.object
-    synced = machine.condition("Synced")
-    return synced.get("status") == "True" and synced.get("observedGeneration") == seen["metadata"]["generation"]
-
-
-def test_a_detached_disk_keeps_its_data_and_comes_back(tenant: Tenant) -> None:
-    machine = tenant.start()
+def test_a_detached_disk_keeps_its_data_and_comes_back(machine: Machine) -> None:
     disks = [{"name": "root", "size": "64Mi"}]
-    assert machine.boots() == 1
+    boots = machine.boots()
 
     machine.patch(disks=[])
-    eventually("the disk to be let go", lambda: settled(machine), 30)
+    eventually("the disk to be let go", lambda: machine.settled, 30)
     assert machine.status["detachedVolumes"] == ["web.root"]
     machine.patch(disks=disks)
-    eventually("the disk to be back", lambda: settled(machine), 30)
+    eventually("the disk to be back", lambda: machine.settled, 30)
     started = machine.status["startTimeline"]["started"]
     machine.annotate(restartedAt=started)
     eventually("a new start", lambda: machine.status["startTimeline"].get("started") != started, BOOT)
 
-    assert machine.ready().boots() == 2
+    assert machine.ready().boots() == boots + 1
     assert not machine.status.get("detachedVolumes")
 
 
@@ -39,14 +31,14 @@ def test_a_retained_disk_outlives_its_machine_and_serves_the_next(tenant: Tenant
     assert again.boots() == 2
 
 
-def test_a_volume_in_use_is_not_given_to_a_second_machine(tenant: Tenant) -> None:
-    tenant.start("first")
-
-    tenant.apply(make_machine("second", disks=[{"name": "root", "volume": "first.root"}]))
+def test_a_volume_in_use_is_not_given_to_a_second_machine(machine: Machine) -> None:
+    tenant = machine.tenant
+    tenant.apply(make_machine("second", disks=[{"name": "root", "volume": "web.root"}]))
 
     second = tenant.machine("second")
     eventually("VolumeInUse", lambda: second.condition("VolumesReady").get("reason") == "VolumeInUse", 30)
-    assert "first" in second.condition("Ready")["message"]
+    assert "web" in second.condition("Ready")["message"]
+    second.delete()
 
 
 def test_a_full_pool_makes_no_half_machine(tenant: Tenant, world: World) -> None:

@@ -105,6 +105,7 @@ def test_a_machine_applied_anew_takes_over_the_guest_that_was_left(tenant: Tenan
     assert_nothing_left(world, tenant)
 
 
+@pytest.mark.long
 def test_a_node_that_boots_without_the_api_starts_nothing(tenant: Tenant, world: World) -> None:
     machine = tenant.start(nodeSelector={"kubernetes.io/hostname": "n2"})
     uid = machine.uid
@@ -135,7 +136,8 @@ def _cycle_machine(name: str, power: str) -> dict[str, object]:
     return make_machine(name, powerState=power, terminationGracePeriodSeconds=2, readinessProbe=None)
 
 
-@pytest.mark.parametrize("jump", ["+1h", pytest.param("-1h", marks=pytest.mark.long)])
+@pytest.mark.long
+@pytest.mark.parametrize("jump", ["+1h", "-1h"])
 def test_a_jump_of_the_clock_restarts_nothing(tenant: Tenant, world: World, jump: str) -> None:
     machine = tenant.start()
     uptime = machine.uptime()

@@ -63,7 +63,7 @@ def test_a_machine_that_blocks_is_not_drained_and_its_guest_notices_nothing(tena
     uptime = machine.uptime()
     eventually("the budget", lambda: nodes.get("pdb", "web.anchor", tenant.namespace))
 
-    assert "Cannot evict pod as it would violate the pod's disruption budget" in drain(tenant, "n1", 8)
+    assert "Cannot evict pod as it would violate the pod's disruption budget" in drain(tenant, "n1", 2)
 
     assert machine.ready().uptime() > uptime
     machine.patch(evictionPolicy="Stop")

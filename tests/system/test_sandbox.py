@@ -17,7 +17,7 @@ LOOKS = (
 )
 
 
-@pytest.mark.parametrize("kubelet", ["Kwok", "Real"])
+@pytest.mark.parametrize("kubelet", [pytest.param("Kwok", marks=pytest.mark.long), "Real"])
 def test_a_sandbox_that_goes_down_leaves_nothing_behind(tmp_path: Path, kubelet: str) -> None:
     world = World(tmp_path / "box")
     before = seen()
