@@ -33,7 +33,7 @@ from drover.kube.client import Cluster
 from drover.kube.connection import read_kubeconfig
 from drover.kube.transport import Request
 from drover.planning import names
-from drover.state.resource import Body, Key
+from drover.state.resource import Body, Key, read_meta
 
 ROOT = Path(__file__).resolve().parents[2]
 MINE, THEIRS = "admission1", "admission2"
@@ -80,8 +80,9 @@ async def set_up(world: World, node: str) -> AsyncIterator[Scene]:
         try:
             yield Scene(world, admin, bodies)
         finally:
-            gone = (f"dom/{STORY.name}", "vol/disk", "vmimage/golden", f"hv/{node}")
-            world.kubectl("delete", *gone, "-n", SPACE, "--ignore-not-found")
+            for what in ("domain", "volume", "image", "hypervisor"):
+                meta = read_meta(bodies[what])
+                await admin.delete(KINDS[what], meta.key, uid=meta.uid)
 
 
 async def _volume(controller: Cluster, node: str) -> Body:
@@ -211,16 +212,10 @@ async def test_an_agent_takes_off_the_request_to_remove_an_orphan_but_never_make
     key, name = Key("", MINE), "drover.dev/remove-orphan"
     async with set_up(nodes, MINE) as scene, caller.agent(nodes, MINE) as own:
         made = await own.merge(HYPERVISOR, key, {"metadata": {"annotations": {name: "guest"}}})
-        await scene.admin.annotate(HYPERVISOR, _meta(await scene.read(HYPERVISOR, key)), {name: "guest"})
+        await scene.admin.annotate(HYPERVISOR, read_meta(await scene.read(HYPERVISOR, key)), {name: "guest"})
         done = await own.merge(HYPERVISOR, key, {"metadata": {"annotations": {name: None}}})
 
         assert (made[0], done[0]) == (FORBIDDEN, OK)
-
-
-def _meta(body: Body) -> Any:
-    from drover.state.resource import read_meta
-
-    return read_meta(body)
 
 
 # --- internal kinds --------------------------------------------------------------------------------------------------

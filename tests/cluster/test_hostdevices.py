@@ -41,7 +41,7 @@ async def _counted(stage: Stage, wanted: str | None) -> bool:
 
 
 async def test_a_machine_waits_for_a_device_in_the_schedulers_words_and_gets_it(cluster_sandbox: World) -> None:
-    async with staged(cluster_sandbox) as stage:
+    async with staged(cluster_sandbox, lasting=True) as stage:
         await stage.start()
         await stage.make("web", interfaces=[], **CARD)
         message = await stage.says("Scheduled", "Unschedulable")
@@ -56,7 +56,7 @@ async def test_a_machine_waits_for_a_device_in_the_schedulers_words_and_gets_it(
 
 
 async def test_no_more_machines_than_devices_and_than_their_quota(cluster_sandbox: World) -> None:
-    async with staged(cluster_sandbox) as stage:
+    async with staged(cluster_sandbox, lasting=True) as stage:
         await stage.start()
         await _offer(stage, "0000:01:00.0", "0000:02:00.0")
         quota = {"spec": {"hard": {f"requests.{OFFERED}": "1"}}, "metadata": {"name": "cards"}}
