@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 from drover.api import kinds
 from drover.api.kinds import Kind
 from drover.kube.connection import read_kubeconfig
-from drover.kube.transport import APPLY, JSON, MERGE_PATCH
+from drover.kube.transport import APPLY, JSON, JSON_PATCH, MERGE_PATCH
 
 Object = dict[str, Any]
 SECONDS = 30.0
@@ -62,13 +62,14 @@ def delete(kubeconfig: Path, kind: Kind, name: str, namespace: str) -> None:
     _ask(kubeconfig, "DELETE", kind.path(namespace, name))
 
 
-def replace(kubeconfig: Path, kind: Kind, body: Object) -> None:
-    """Write an object that was read, as ``kubectl replace`` does."""
-    path = kind.path(body["metadata"].get("namespace", ""), body["metadata"]["name"]) + "?fieldManager=kubectl-replace"
-    assert _ask(kubeconfig, "PUT", path, body) is not None, f"{path} is gone"
+def respecify(kubeconfig: Path, kind: Kind, name: str, namespace: str, spec: Object) -> None:
+    """Have an object ask for exactly this, as ``kubectl patch --type=json`` does."""
+    path = kind.path(namespace, name) + "?fieldManager=kubectl-patch"
+    change = [{"op": "replace", "path": "/spec", "value": spec}]
+    assert _ask(kubeconfig, "PATCH", path, change, JSON_PATCH) is not None, f"{kind.name} {name} is gone"
 
 
-def _ask(kubeconfig: Path, verb: str, path: str, content: Object | None = None, kind: str = JSON) -> Object | None:
+def _ask(kubeconfig: Path, verb: str, path: str, content: object = None, kind: str = JSON) -> Object | None:
     data = None if content is None else json.dumps(content)
     code, answer = _line(kubeconfig, kubeconfig.stat().st_mtime_ns, os.getpid()).send(verb, path, data, kind)
     if code == MISSING:

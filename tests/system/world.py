@@ -257,8 +257,8 @@ class Machine:
 
     def renew(self, wanted: Object) -> "Machine":
         """Ask for exactly what was applied, whatever was asked for since, and wait until it is had."""
-        world = self.tenant.world
-        server.replace(world.state / "kubeconfig", server.KINDS["vm"], {**self.object, "spec": wanted["spec"]})
+        config, kind = self.tenant.world.state / "kubeconfig", server.KINDS["vm"]
+        server.respecify(config, kind, self.name, self.tenant.namespace, wanted["spec"])
         self.tenant.applied[(wanted["kind"].lower(), self.name)] = wanted
         eventually(f"vm/{self.name} to be as it was", lambda: self.settled, BOOT)
         return self.ready()
