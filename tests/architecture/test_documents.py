@@ -1,10 +1,17 @@
 """Documents point at things that exist."""
 
 import re
+from pathlib import Path
 
 from tests.architecture.sources import ROOT, files, short
 
 DOCUMENTS = {path: text for path, text in files().items() if path.suffix == ".md"}
+
+
+def headings(path: Path) -> set[str]:
+    """Headings of a document, as links write them."""
+    found = re.findall(r"^#+ (.+)$", DOCUMENTS.get(path, ""), re.MULTILINE)
+    return {re.sub(r"[^\w -]", "", heading).strip().lower().replace(" ", "-") for heading in found}
 
 
 def test_links_between_documents_lead_somewhere() -> None:
@@ -13,6 +20,16 @@ def test_links_between_documents_lead_somewhere() -> None:
     )
 
     assert [f"{short(path)} -> {link}" for path, link in links if not (path.parent / link).exists()] == []
+
+
+def test_links_into_documents_lead_to_a_heading() -> None:
+    links = (
+        (path, (path.parent / link).resolve() if link else path, heading)
+        for path, text in DOCUMENTS.items()
+        for link, heading in re.findall(r"\]\(([^)#:]*)#([^)]+)\)", text)
+    )
+
+    assert [f"{short(path)} -> #{heading}" for path, to, heading in links if heading not in headings(to)] == []
 
 
 def test_every_guarantee_names_a_test_that_exists() -> None:

@@ -9,6 +9,7 @@ import pytest
 import yaml
 from tests.cluster import caller
 from tests.cluster.caller import OK, Caller
+from tests.support import documents
 from tests.support.bodies import HTTP, ROOT, SUBNET, Body, body, image, network, plugin, pool, vm, volume
 from tests.system.world import World
 
@@ -706,6 +707,13 @@ def test_every_example_is_taken_by_the_api_server(cluster_sandbox: World) -> Non
     texts = [path.read_text(encoding="utf-8") for path in EXAMPLES.glob("*.yaml")]
     objects = [each for text in texts for each in yaml.safe_load_all(text) if each]
     assert said.count(" (server dry run)") == len(objects)
+
+
+@pytest.mark.parametrize("body", [pytest.param(body, id=name) for name, body in documents.ours()])
+def test_yaml_in_a_document_is_taken_by_the_api_server(cluster_sandbox: World, body: Body) -> None:
+    said = cluster_sandbox.kubectl("apply", "--dry-run=server", "-f", "-", given=json.dumps(body))
+
+    assert "created (server dry run)" in said
 
 
 def test_every_field_at_once_is_taken_as_written(clean: World) -> None:
