@@ -64,7 +64,7 @@ def build(parts: Parts, *, node: str, epoch: int, wish: Wish, before: DomainSpec
         power_state=wish.power_state,
         restart_policy=effective.restart_policy,
         termination_grace_period_seconds=effective.grace,
-        actor=parts.machine.manager[:256],
+        actor=actor(parts.machine),
         machine=_machine(parts, before),
         kernel=_kernel(parts, before),
         disks=[_disk(disk, parts, before) for disk in effective.disks],
@@ -75,6 +75,11 @@ def build(parts: Parts, *, node: str, epoch: int, wish: Wish, before: DomainSpec
         readiness_probe=effective.probe,
     )
     return power.apply(spec, wish)
+
+
+def actor(machine: Meta) -> str:
+    """Whom a stop is put down to: the field manager that last wrote the machine's spec."""
+    return machine.manager[:256]
 
 
 def settle(spec: DomainSpec, before: DomainSpec) -> DomainSpec:

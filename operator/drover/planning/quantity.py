@@ -11,6 +11,8 @@ SUFFIXES = {
     **{suffix: Decimal(1000) ** power for power, suffix in enumerate("kMGTPE", 1)},
     **{f"{suffix}i": Decimal(1024) ** power for power, suffix in enumerate("KMGTPE", 1)},
 }
+LEGIBLE = 6
+"""Characters of a quantity that people take in at a glance."""
 PATTERN = re.compile(r"^([0-9]+(?:\.[0-9]+)?)([a-zA-Z]*)$")
 
 
@@ -38,3 +40,12 @@ def binary(count: int) -> str:
         if count and count % int(SUFFIXES[suffix]) == 0:
             return f"{count // int(SUFFIXES[suffix])}{suffix}"
     return str(count)
+
+
+def readable(count: int) -> str:
+    """Bytes as people read them: exact where that is short, else rounded down to at least two digits."""
+    exact = binary(count)
+    if len(exact) <= LEGIBLE:
+        return exact
+    unit = next(unit for unit in ("Ti", "Gi", "Mi", "Ki") if count >= 10 * SUFFIXES[unit])
+    return f"{count // int(SUFFIXES[unit])}{unit}"

@@ -14,6 +14,9 @@ NEGATIVE = ("Accepted", "Scheduled", "VolumesReady", "NetworkReady")
 PASSING = frozenset({"Waiting", "NotNeeded", "Stopped", "NodeLost", "NodeFenced"})
 """Reasons that tell of no failure."""
 
+PROGRESS = frozenset({"Fetching", "Preparing", "Copying", "Encrypting"})
+"""Reasons that tell what is being done: a start goes through them, and nobody has to act."""
+
 LOST = frozenset({"NodeLost", "NodeFenced"})
 
 
@@ -40,7 +43,7 @@ def _changed(before: Condition | None, after: Condition) -> Iterator[News]:
         yield News(POSITIVE[after.type], after.message or f"the machine is {POSITIVE[after.type].lower()}")
     failing = after.status == "False" and after.reason not in PASSING and after.type in NEGATIVE
     if failing and (became or (before and before.reason != after.reason)):
-        yield News(after.reason, f"{after.type}: {after.message}", warning=True)
+        yield News(after.reason, f"{after.type}: {after.message}", warning=after.reason not in PROGRESS)
     if after.reason in LOST and after.type == "Running" and (before is None or before.reason != after.reason):
         yield News(after.reason, after.message, warning=True)
 

@@ -187,9 +187,9 @@ def _next_spec(situation: Situation, domain: DomainView) -> DomainSpec:
     # What is saved was saved with all that it had: it wakes with that, and is given the rest when it runs.
     asleep = power.saves_memory(domain) and not power.restart_requested(situation.machine, domain)
     if beyond or asleep or not (situation.complete and (starting or idle)):
-        effective = situation.effective
-        kept = domain.spec.model_copy(update={"termination_grace_period_seconds": effective.grace})
-        return power.apply(kept, wish)
+        by = domainspec.actor(situation.machine.meta)
+        told = {"termination_grace_period_seconds": situation.effective.grace, "actor": by}
+        return domainspec.settle(power.apply(domain.spec.model_copy(update=told), wish), domain.spec)
     spec = domainspec.build(
         _parts(situation), node=domain.spec.node_name, epoch=domain.spec.epoch, wish=wish, before=domain.spec
     )

@@ -62,6 +62,7 @@ FINE = ("True", "Fine")
         ),
         pytest.param({"Running": FINE}, {"Running": FINE}, [], id="it lasts"),
         pytest.param({}, {"Accepted": ("False", "ImageNotFound")}, ["!ImageNotFound"], id="not accepted"),
+        pytest.param({}, {"VolumesReady": ("False", "Fetching")}, ["Fetching"], id="it is being done"),
         pytest.param(
             {"Accepted": ("False", "ImageNotFound")},
             {"Accepted": ("False", "PoolNotFound")},
@@ -131,6 +132,14 @@ def test_what_is_no_quantity_is_refused_with_its_text(text: str) -> None:
 @pytest.mark.parametrize(("count", "text"), [(1 << 30, "1Gi"), (3 << 20, "3Mi"), (1000, "1000"), (0, "0")])
 def test_bytes_are_written_as_the_largest_exact_quantity(count: int, text: str) -> None:
     assert quantity.binary(count) == text
+
+
+@pytest.mark.parametrize(
+    ("count", "text"),
+    [(64 << 20, "64Mi"), (0, "0"), (264212084 << 10, "251Gi"), (1234567, "1205Ki"), (25 << 40, "25Ti")],
+)
+def test_bytes_are_written_so_that_people_can_read_them(count: int, text: str) -> None:
+    assert quantity.readable(count) == text
 
 
 def test_a_child_belongs_to_the_machine_it_was_made_for_even_when_it_was_orphaned() -> None:

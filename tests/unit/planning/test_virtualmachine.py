@@ -224,9 +224,10 @@ def test_a_domain_is_told_of_changes_it_applies_at_once_or_at_its_next_start() -
 
 def test_a_machine_whose_spec_became_unfit_runs_on_and_can_be_stopped() -> None:
     assert _actions(_running(machine=make_machine(kernel={"image": "gone"}))) == []
-    (told,) = _actions(_running(machine=make_machine(kernel={"image": "gone"}, powerState="Stopped")))
+    stopped = make_machine({"manager": "argocd"}, kernel={"image": "gone"}, powerState="Stopped")
+    (told,) = _actions(_running(machine=stopped))
     assert isinstance(told, action.UpdateSpec)
-    assert told.spec["powerState"] == "Stopped"
+    assert (told.spec["powerState"], told.spec["actor"]) == ("Stopped", "argocd")
 
 
 @pytest.mark.parametrize(
