@@ -280,9 +280,9 @@ class StoragePoolStatus(Model):
     conditions: Conditions | None = None
     """Ready: usable on every node that reports it."""
     capacity: Word | None = None
-    """Size of all nodes' file systems together."""
+    """Size of all nodes' file systems together, rounded down."""
     allocated: Word | None = None
-    """What is taken of them."""
+    """What is taken of them, rounded down."""
     promised: Word | None = None
     """Sizes of all volumes together, however little they take."""
     in_use_count: int | None = None

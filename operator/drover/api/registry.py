@@ -46,6 +46,9 @@ class Definition:
 
 
 READY = Column("Ready", '.status.conditions[?(@.type=="Ready")].status')
+MESSAGE = Column("Message", '.status.conditions[?(@.type=="Ready")].message', wide=True)
+"""Why it is not ready, or what it waits for."""
+IN_USE = Column("In use", ".status.inUseCount", "integer")
 AGE = Column("Age", ".metadata.creationTimestamp", "date")
 
 
@@ -76,7 +79,7 @@ DEFINITIONS = (
             Column("Plugin", ".spec.plugin", wide=True),
             Column("Restarts", ".status.restarts", "integer", wide=True),
             Column("Started", ".status.startTimeline.started", "date", wide=True),
-            Column("Message", '.status.conditions[?(@.type=="Ready")].message', wide=True),
+            MESSAGE,
             AGE,
         ),
         selectable=(".status.nodeName", ".status.phase"),
@@ -105,11 +108,11 @@ DEFINITIONS = (
         "plugin",
         (
             Column("Version", ".spec.version"),
-            Column("State", ".spec.state"),
             READY,
-            Column("In use", ".status.inUseCount", "integer"),
-            Column("Revision", ".status.revision", wide=True),
+            IN_USE,
             Column("Description", ".spec.description", wide=True),
+            Column("Revision", ".status.revision", wide=True),
+            MESSAGE,
             AGE,
         ),
         root_rules=(short_label(52),),
@@ -125,10 +128,12 @@ DEFINITIONS = (
             READY,
             Column("Size", ".status.virtualSize"),
             Column("Nodes", ".status.nodes", "integer"),
+            IN_USE,
             Column("Arch", ".spec.architecture", wide=True),
             Column("OS", ".spec.os.name", wide=True),
             Column("Version", ".spec.os.version", wide=True),
             Column("Kept on", ".status.nodeName", wide=True),
+            MESSAGE,
             AGE,
         ),
         selectable=(".status.nodeName",),
@@ -146,6 +151,8 @@ DEFINITIONS = (
             Column("Pool", ".status.pool"),
             Column("Capacity", ".status.capacity"),
             Column("Used by", ".status.usedBy"),
+            Column("Allocated", ".status.allocated", wide=True),
+            MESSAGE,
             AGE,
         ),
         selectable=(".status.nodeName",),
@@ -156,7 +163,17 @@ DEFINITIONS = (
         pool.StoragePoolSpec,
         pool.StoragePoolStatus,
         "pool",
-        (Column("Type", ".spec.type"), Column("Default", ".spec.default", "boolean"), READY, AGE),
+        (
+            Column("Type", ".spec.type"),
+            Column("Default", ".spec.default", "boolean"),
+            READY,
+            Column("Capacity", ".status.capacity"),
+            Column("Allocated", ".status.allocated"),
+            Column("Promised", ".status.promised"),
+            Column("Volumes", ".status.inUseCount", "integer"),
+            MESSAGE,
+            AGE,
+        ),
         root_rules=(short_label(52),),
     ),
     Definition(
@@ -170,6 +187,10 @@ DEFINITIONS = (
             Column("CIDR", ".spec.subnets[0].cidr"),
             Column("Default", ".spec.default", "boolean"),
             READY,
+            Column("Addresses", ".status.capacity", "integer"),
+            Column("Allocated", ".status.allocated", "integer"),
+            Column("CIDR 2", ".spec.subnets[1].cidr", wide=True),
+            MESSAGE,
             AGE,
         ),
         root_rules=(short_label(20),),
@@ -185,6 +206,8 @@ DEFINITIONS = (
             Column("Address", ".spec.address"),
             Column("Namespace", ".spec.virtualMachine.namespace"),
             Column("Machine", ".spec.virtualMachine.name"),
+            Column("Interface", ".spec.interface", wide=True),
+            Column("MAC", ".spec.macAddress", wide=True),
             AGE,
         ),
     ),
@@ -194,7 +217,7 @@ DEFINITIONS = (
         securitygroup.SecurityGroupSpec,
         securitygroup.SecurityGroupStatus,
         "sg",
-        (READY, Column("Rules", ".spec.rules[*].name", wide=True), AGE),
+        (READY, MESSAGE, AGE),
         root_rules=(
             short_label(52),
             rule(
@@ -218,6 +241,10 @@ DEFINITIONS = (
             Column("Domains", ".status.domains", "integer"),
             Column("libvirt", ".status.libvirtVersion"),
             Column("QEMU", ".status.qemuVersion"),
+            Column("Architecture", ".status.architecture", wide=True),
+            Column("Cores", ".status.capacity.cores", "integer", wide=True),
+            Column("Agent", ".status.agentVersion", wide=True),
+            MESSAGE,
             AGE,
         ),
     ),

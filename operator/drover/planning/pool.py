@@ -78,7 +78,7 @@ def _all(pool: PoolView, sizes: Iterable[str | None]) -> str | None:
     known = [quantity.whole(size) for size in sizes if size is not None]
     if not known:
         return None
-    return quantity.binary(max(known) if is_shared(pool) else sum(known))
+    return quantity.readable(max(known) if is_shared(pool) else sum(known))
 
 
 def _steady(before: PoolNode | None, now: PoolNode) -> PoolNode:
