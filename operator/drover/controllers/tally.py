@@ -100,7 +100,8 @@ def _domain(found: objects.Domain) -> Uses:
     images = [*kernel, *(each.image.image for each in (*spec.disks, *spec.media) if each.image)]
     tokens = {(kinds.IMAGE.plural, image) for image in images}
     tokens |= {(kinds.NETWORK.plural, each.network) for each in spec.interfaces}
-    return f"{found.meta.key.namespace}/{spec.virtual_machine.name}", frozenset(tokens)
+    user = f"{found.meta.key.namespace}/{spec.virtual_machine.name}"
+    return frozenset((user, token) for token in tokens)
 
 
 def _volume(found: objects.Volume) -> Uses:

@@ -65,11 +65,11 @@ def test_a_network_that_is_not_accepted_is_not_ready_and_says_why() -> None:
 
 
 def test_ipv6_addresses_that_end_before_they_begin_are_refused_by_name() -> None:
-    backwards = {"subnets": [V6 | {"allocation": {"start": "fd00:30::9", "end": "fd00:30::3"}}]}
+    backwards: Spec = {"subnets": [V6 | {"allocation": {"start": "fd00:30::9", "end": "fd00:30::3"}}]}
     found = accepted(make_network("b", **backwards), [])
     assert (found.status, found.reason) == ("False", "InvalidSpec")
     assert "subnet v6: allocation.start fd00:30::9 lies after allocation.end fd00:30::3" in found.message
-    forwards = {"subnets": [V6 | {"allocation": {"start": "fd00:30::3", "end": "fd00:30::9"}}]}
+    forwards: Spec = {"subnets": [V6 | {"allocation": {"start": "fd00:30::3", "end": "fd00:30::9"}}]}
     assert accepted(make_network("b", **forwards), []).status == "True"
 
 
