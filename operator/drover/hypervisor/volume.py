@@ -7,6 +7,7 @@ import struct
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path, PurePosixPath
+from typing import TypeAlias
 
 import libvirt
 from drover.errors import Busy, NotReady
@@ -17,7 +18,7 @@ from drover.state.host import VolumeFile
 from drover.translation import encryption
 from drover.translation import volume as translation
 
-Origin = tuple[str, str] | libvirt.virStorageVol
+Origin: TypeAlias = tuple[str, str] | libvirt.virStorageVol
 """A volume to be copied: by pool and uid, or one of libvirt's that nobody else knows."""
 SPARE_BYTES = 4 << 20
 """Room a pool must have for another volume: an empty qcow2 file and its tables."""

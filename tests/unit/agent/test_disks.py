@@ -219,7 +219,9 @@ async def test_a_pool_whose_secret_is_missing_says_so_until_it_is_there(cluster:
             await cluster.reconcile()
         cluster.pass_time(60)
     assert cluster.condition("VolumesReady") == ("False", "SecretNotFound")
-    assert cluster.node.shared.pools["default"].trouble == "there is no Secret ceph"
+    seen = cluster.node.shared.pools.get("default")
+    assert seen is not None
+    assert seen.trouble == "there is no Secret ceph"
 
     cluster.secrets = there
     await cluster.reconcile()
