@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+from functools import partial
 
 import pytest
 from tests.cluster.stage import NODES, Stage, staged
@@ -83,7 +84,7 @@ async def test_groups_and_networks_that_are_missing_or_in_a_loop_heal(cluster_sa
         await _group(stage, "b")
         await _group(stage, "missing")
         for name in ("a", "b", "c"):
-            await stage.until(f"group {name} to heal", lambda name=name: _accepted(stage, name, "Accepted"))
+            await stage.until(f"group {name} to heal", partial(_accepted, stage, name, "Accepted"))
 
 
 async def _group(stage: Stage, name: str, *, names: str = "") -> None:

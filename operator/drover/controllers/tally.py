@@ -96,8 +96,8 @@ def _machine(found: objects.Machine) -> Uses:
 def _domain(found: objects.Domain) -> Uses:
     """A machine uses what its plugin gave it, too, and a network on which it has no address."""
     spec = view(found).spec
-    kernel = [spec.kernel.image] if spec.kernel else []
-    images = [*kernel, *(each.image.image for each in (*spec.disks, *spec.media) if each.image)]
+    held = [each.image for each in spec.disks] + [each.image for each in spec.media]
+    images = [each.image for each in held if each] + ([spec.kernel.image] if spec.kernel else [])
     tokens = {(kinds.IMAGE.plural, image) for image in images}
     tokens |= {(kinds.NETWORK.plural, each.network) for each in spec.interfaces}
     user = f"{found.meta.key.namespace}/{spec.virtual_machine.name}"
