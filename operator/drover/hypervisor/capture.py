@@ -42,9 +42,14 @@ class Captures:
 async def digest(path: Path) -> str:
     """Give sha256:… of a file that nobody writes any more, piece by piece so that the agent can end meanwhile."""
     found = hashlib.sha256()
-    with host_trouble("CaptureUnreadable"), path.open("rb") as file:
-        while await asyncio.to_thread(_feed, file, found):
-            pass
+    with host_trouble("CaptureUnreadable"):
+        # Not even opened by the event loop: a server that does not answer would have it wait for ever.
+        file = await asyncio.to_thread(path.open, "rb")
+        try:
+            while await asyncio.to_thread(_feed, file, found):
+                pass
+        finally:
+            await asyncio.to_thread(file.close)
     return f"sha256:{found.hexdigest()}"
 
 

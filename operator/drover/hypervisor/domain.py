@@ -24,6 +24,8 @@ from drover.translation.domain.tpm import has_tpm
 LOG = logging.getLogger(__name__)
 AGENT_SECONDS = 2
 """How long a guest agent may take to answer a shutdown request."""
+SAVING_SECONDS = 0.5
+"""How soon to look again whether a save that was given up has ended."""
 _CONFIG = libvirt.VIR_DOMAIN_AFFECT_CONFIG
 _LIVE = libvirt.VIR_DOMAIN_AFFECT_LIVE
 _METADATA = libvirt.VIR_DOMAIN_METADATA_ELEMENT
@@ -225,7 +227,8 @@ def set_link(connection: libvirt.virConnect, uuid: str, mac: str, state: LinkSta
         return
     changed = relinked(domain.XMLDesc(), mac, state)
     if changed is not None:
-        domain.updateDeviceFlags(changed, _LIVE)
+        with host_trouble("LinkFailed"):
+            domain.updateDeviceFlags(changed, _LIVE)
 
 
 def hibernate(connection: libvirt.virConnect, uuid: str) -> None:
@@ -234,6 +237,25 @@ def hibernate(connection: libvirt.virConnect, uuid: str) -> None:
     if domain is not None and domain.isActive():
         with host_trouble("SaveFailed"):
             domain.managedSave(libvirt.VIR_DOMAIN_SAVE_RUNNING)
+
+
+def stop_saving(connection: libvirt.virConnect, uuid: str) -> None:
+    """Give up a save that is under way; `NotReady` until the guest runs again, of which libvirt tells."""
+    domain = ours(connection, uuid)
+    if domain is None or not _is_being_saved(domain):
+        return
+    try:
+        domain.abortJob()
+    except libvirt.libvirtError:
+        # It may have ended between our look and our call.
+        if _is_being_saved(domain):
+            raise
+    if _is_being_saved(domain):
+        raise NotReady("its memory is still being saved", reason="Saving", delay=SAVING_SECONDS)
+
+
+def _is_being_saved(domain: libvirt.virDomain) -> bool:
+    return observed(*domain.state()) == ("Paused", "Saving")
 
 
 def discard_save(connection: libvirt.virConnect, uuid: str) -> None:
