@@ -11,7 +11,7 @@ from tests.support.fake_safe import FakeSafe
 from drover.api.domain import DomainDisk, DomainInterface
 from drover.api.hardware import DiskBounds
 from drover.api.network import VirtualNetworkSpec
-from drover.errors import NotReady, OperatorError, Refused, Unavailable
+from drover.errors import Busy, NotReady, OperatorError, Refused, Unavailable
 from drover.hypervisor.logs import Logs
 from drover.state.guest import Blueprint, Guest, GuestEvent, Record, Unit
 from drover.state.host import (
@@ -79,6 +79,8 @@ class FakeHost:
     """What happens elsewhere, once, while libvirt is asked next."""
     fails: dict[str, OperatorError] = field(default_factory=dict)
     """What the next call of a verb runs into."""
+    broken: dict[str, OperatorError] = field(default_factory=dict)
+    """What every call of a verb runs into."""
     logs: Logs = field(default_factory=lambda: Logs(Path("/state/logs")))
     blueprints: dict[str, Blueprint] = field(default_factory=dict)
     """What each guest was defined from last."""
@@ -96,6 +98,8 @@ class FakeHost:
     """Whether guests switch themselves off when they are asked to."""
     copied: asyncio.Event | None = None
     """When copies are whole; None: at once."""
+    saved: asyncio.Event | None = None
+    """When a guest's memory is saved; None: at once."""
     folder: Path = Path("/pool")
     """Where copies that are worked on are."""
 
@@ -126,6 +130,8 @@ class FakeHost:
             raise Unavailable(self.trouble, reason="LibvirtUnavailable")
         if verb in self.fails:
             raise self.fails.pop(verb)
+        if verb in self.broken:
+            raise self.broken[verb]
 
     async def named_images(self) -> frozenset[str]:
         self._call("named_images")
@@ -251,7 +257,17 @@ class FakeHost:
 
     async def hibernate(self, uuid: str) -> None:
         self._call("hibernate")
+        if self.saved is not None:
+            self.befall(uuid, "Paused", "Saving")
+            await self.saved.wait()
+        if self.found[uuid].reason == "Resumed":
+            raise Busy("canceled by client")
         self.found[uuid] = replace(self.found[uuid], state="Off", reason="Saved", has_managed_save=True)
+
+    async def stop_saving(self, uuid: str) -> None:
+        self._call("stop_saving")
+        if self.found[uuid].reason == "Saving":
+            self.befall(uuid, "Running", "Resumed")
 
     async def discard_save(self, uuid: str) -> None:
         self._call("discard_save")
@@ -350,6 +366,8 @@ class FakeHost:
 
     async def wipe_lun(self, pool: str, place: Unit) -> None:
         self._call(f"wipe_lun {place.lun}")
+        if self.copied is not None:
+            await self.copied.wait()
         assert (pool, str(place.lun)) in self.files
 
     async def digest(self, file: VolumeFile) -> str:

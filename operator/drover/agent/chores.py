@@ -1,4 +1,4 @@
-"""Chores: work on volumes that may take hours. No reconcile waits for it: what else there is to do goes on.
+"""Chores: work on volumes, and on guests' memory, that may take hours. No reconcile waits for it: all else goes on.
 
 That one is done shows in what it has made. So nothing is remembered when the agent ends; it is begun anew then.
 """
@@ -21,15 +21,16 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class Chore:
-    """What is done to a volume: the reason of a condition, and its message."""
+    """What is done: the reason of a condition, and its message."""
 
     uid: str
+    """Of the volume or guest that it is done to."""
     reason: str
     words: str
 
 
 class Chores:
-    """The chores under way, one a volume."""
+    """The chores under way, one a volume or guest."""
 
     def __init__(self, *, patience: float = PATIENCE_SECONDS) -> None:
         self._patience = patience
@@ -47,6 +48,16 @@ class Chores:
         self._failed.pop(chore.uid, None)
         return cast("T", task.result())
 
+    def is_doing(self, uid: str) -> bool:
+        """Whether something is done to a volume or guest."""
+        return uid in self._tasks
+
+    def give_up(self, uid: str) -> None:
+        """Wait for no more of what is done, and forget how it ends; what has reached libvirt goes on there."""
+        self._failed.pop(uid, None)
+        if (task := self._tasks.pop(uid, None)) is not None:
+            task.cancel()
+
     def check_idle(self, uid: str) -> None:
         """Object while something is done to a volume: what is made of it must not appear when nobody expects it."""
         if uid in self._tasks:
@@ -58,6 +69,8 @@ class Chores:
         return task
 
     def _ended(self, uid: str, task: asyncio.Future[object]) -> None:
+        if self._tasks.get(uid) is not task:
+            return
         del self._tasks[uid]
         if not task.cancelled() and (error := task.exception()):
             self._failed[uid] = error

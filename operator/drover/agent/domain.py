@@ -33,6 +33,20 @@ LINE_PATIENCE = 5.0
 log = structlog.stdlib.get_logger(__name__)
 ROUNDS = 24
 """Rounds of steps in one reconcile: the longest way, from a stop to the next start, takes fewer."""
+REST_SECONDS = 0.1
+"""How soon to go on when they were not enough: a guest in flight may get many things at once."""
+BACK_OFF_LIMIT = 60.0
+"""The queue's, in seconds."""
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """A step that ran into expected trouble."""
+
+    error: OperatorError
+    concern: str
+    change: str
+    """Path in the machine's spec of what it was to change of a guest in flight; all other steps wait for each other."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,8 +55,12 @@ class Round:
 
     decision: Decision
     seen: Seen
-    failed: OperatorError | None = None
-    concern: str = ""
+    failures: tuple[Failure, ...] = ()
+
+    @property
+    def stuck(self) -> frozenset[str]:
+        """What could not be changed."""
+        return frozenset(each.change for each in self.failures)
 
 
 class Domains:
@@ -83,18 +101,21 @@ class Domains:
         ended: Round | None = None
         for _ in range(ROUNDS):
             seen = await observe(self._node, work.order, current=work.current, kinds_removed=removed)
+            seen = replace(seen, stuck=ended.stuck if ended else frozenset())
             decision = decide(work.order, seen)
+            ended = Round(decision, seen, ended.failures if ended else ())
             if not decision.actions:
                 # Its turn may have come although it wants to start no more.
                 self._node.gate.leave(work.order.meta.key)
                 self._node.images.leave(work.order.meta.key)
-                return Round(decision, seen)
-            ended = await _act(work, decision, seen)
-            if ended.failed is not None or work.released:
+                return ended
+            failed = await _act(work, decision)
+            ended = replace(ended, failures=(*ended.failures, failed)) if failed else ended
+            if (failed and not failed.change) or work.released:
                 return ended
         assert ended is not None
         log.warning("it does not come to rest", state=ended.decision.state, reason=ended.decision.reason)
-        return ended
+        return replace(ended, decision=replace(ended.decision, again=REST_SECONDS))
 
     async def _kinds_removed(self, work: Work) -> bool:
         """Whether a deleted Domain goes only because its definition, or its machine's, does: that is no order."""
@@ -123,7 +144,7 @@ class Domains:
             boot_id=self._node.identity.boot_id,
             now=ended.seen.now,
             volumes=work.volumes,
-            trouble=trouble(ended.concern, ended.failed) if ended.failed else None,
+            troubles=[trouble(each.concern, each.error, each.change) for each in ended.failures],
             ready=self._node.prober.ready(work.order.meta.key),
             unready=self._node.prober.trouble(work.order.meta.key),
             lacks=await lacks(work, guest.record) if guest is not None else {},
@@ -161,7 +182,7 @@ class Domains:
         self._reporter.forget(key)
 
 
-async def _act(work: Work, decision: Decision, seen: Seen) -> Round:
+async def _act(work: Work, decision: Decision) -> Failure | None:
     """Carry out the steps until one of them runs into expected trouble; who entered the gate of starts leaves it."""
     queued = False
     try:
@@ -170,8 +191,8 @@ async def _act(work: Work, decision: Decision, seen: Seen) -> Round:
                 await carry_out(work, action)
             except OperatorError as error:
                 queued = isinstance(action, TakeTurn)
-                return Round(decision, seen, error, concern(action))
-        return Round(decision, seen)
+                return Failure(error, concern(action), decision.change)
+        return None
     finally:
         if not queued:
             work.node.gate.leave(work.order.meta.key)
@@ -179,21 +200,29 @@ async def _act(work: Work, decision: Decision, seen: Seen) -> Round:
 
 def _patience(ended: Round) -> float:
     """Seconds that it must last before it is told: what settles at once, what passes when it takes its time."""
-    if ended.failed is not None:
-        return LINE_PATIENCE if ended.failed.reason == "Queued" else PATIENCE
+    if ended.failures and not ended.decision.untold:
+        return LINE_PATIENCE if ended.failures[0].error.reason == "Queued" else PATIENCE
     return 0.0 if ended.decision.settled else PATIENCE
 
 
 def _after(ended: Round, wait: float | None) -> float | None:
     """When to look again: what the decision, the report or the trouble wants first; trouble goes on to the queue."""
     due = min((each for each in (ended.decision.again, wait) if each is not None), default=None)
-    if ended.failed is None:
+    if not ended.failures:
         return due
-    if isinstance(ended.failed, Fatal) and due is not None:
+    failed = min((each.error for each in ended.failures), key=_rest)
+    if isinstance(failed, Fatal) and due is not None:
         return due
-    if isinstance(ended.failed, Retryable) and due is not None:
-        ended.failed.delay = _sooner(ended.failed.delay, ended.decision.again, wait)
-    raise ended.failed
+    if isinstance(failed, Retryable) and due is not None:
+        failed.delay = _sooner(failed.delay, ended.decision.again, wait)
+    raise failed
+
+
+def _rest(error: OperatorError) -> float:
+    """Tell which of several is tried again first: after its own delay, after the queue's back-off, or never."""
+    if not isinstance(error, Retryable):
+        return BACK_OFF_LIMIT + 1
+    return BACK_OFF_LIMIT if error.delay is None else error.delay
 
 
 def _sooner(delay: float | None, again: float | None, wait: float | None) -> float | None:

@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import PurePosixPath
 from typing import TypeVar
 
@@ -9,6 +10,7 @@ from drover.agent import domain_devices as devices
 from drover.agent import network as networks
 from drover.agent import pool as pools
 from drover.agent import volume as volumes
+from drover.agent.chores import Chore
 from drover.agent.domain_devices import Act
 from drover.agent.orders import bound_here
 from drover.agent.work import Work
@@ -24,6 +26,7 @@ from drover.planning import imagesource, live, names, support
 from drover.planning import record as records
 from drover.planning.hostdevice import Assigned
 from drover.planning.view import DomainView, view
+from drover.state.devices import drive_bus
 from drover.state.guest import Blueprint, Files, Kernel, Record
 from drover.state.host import HostFacts, Reservation
 from drover.state.objects import read_volume
@@ -76,6 +79,8 @@ async def _ensure_pool(work: Work, action: does.EnsurePool) -> None:
 
 async def _ensure_volume(work: Work, action: does.EnsureVolume) -> None:
     disk = action.disk
+    if disk.hardware.ephemeral == "Enabled":
+        work.node.memory.of(work.order.spec.uuid).fresh[disk.volume_uid] = disk
     try:
         file = await volumes.ensure(work.node, work.order, disk, current=work.current)
     except NotReady as error:
@@ -144,7 +149,7 @@ async def _launch(work: Work, action: does.Launch) -> None:
     node, known = work.node, work.node.memory.of(work.order.spec.uuid)
     if work.order.spec.seed is None:
         # Of a seed that it had before nothing is needed any more, least of all its secrets.
-        node.seeds.remove(work.order.spec.uuid)
+        await node.seeds.remove(work.order.spec.uuid)
     record = _with_secrets(action.record, work.told)
     async with node.devices.chosen(work.order) as given:
         plan = await _blueprint(work, _with_devices(record, given))
@@ -215,7 +220,8 @@ async def _blueprint(work: Work, record: Record) -> Blueprint:
         seed=PurePosixPath(node.seeds.path(spec.uuid, spec.seed)) if spec.seed else None,
     )
     fitted = support.fitted(spec.machine, await node.host.facts(), record)
-    pinned = replace(record, machine_type=fitted.machine, architecture=fitted.platform)
+    placed = live.placed(record.live, drive_bus(fitted.architecture)) if record.live else None
+    pinned = replace(record, machine_type=fitted.machine, architecture=fitted.platform, live=placed)
     return Blueprint(work.order.meta.key.namespace, spec, files, fitted, pinned, live.members(record.live))
 
 
@@ -266,7 +272,15 @@ async def _cut_power(work: Work, _: does.CutPower) -> None:
 
 
 async def _hibernate(work: Work, _: does.Hibernate) -> None:
-    await work.node.host.hibernate(work.order.spec.uuid)
+    uuid = work.order.spec.uuid
+    chore = Chore(uuid, "Hibernating", "its memory is being saved")
+    await work.node.chores.do(chore, partial(work.node.host.hibernate, uuid))
+
+
+async def _stop_saving(work: Work, _: does.StopSaving) -> None:
+    # First of all: one that waits for its turn must not begin.
+    work.node.chores.give_up(work.order.spec.uuid)
+    await work.node.host.stop_saving(work.order.spec.uuid)
 
 
 async def _discard_save(work: Work, _: does.DiscardSave) -> None:
@@ -296,7 +310,7 @@ async def _release(work: Work, action: does.ReleaseDomain) -> None:
     if not action.orphaned:
         for disk in work.order.spec.disks:
             await _check_bound(work, disk)
-        work.node.seeds.remove(work.order.spec.uuid)
+        await work.node.seeds.remove(work.order.spec.uuid)
     wrote(DOMAIN.name, "finalize")
     await work.node.cluster.remove_finalizer(DOMAIN, work.order.meta, names.FINALIZER_AGENT)
     work.node.memory.forget(work.order.spec.uuid)
@@ -362,6 +376,7 @@ ACTS: dict[type, Act] = {
     does.RequestShutdown: _request_shutdown,
     does.CutPower: _cut_power,
     does.Hibernate: _hibernate,
+    does.StopSaving: _stop_saving,
     does.DiscardSave: _discard_save,
     does.Undefine: _undefine,
     does.HoldDomain: _hold,

@@ -29,6 +29,7 @@ async def _set_memory(work: Work, action: does.SetMemory) -> None:
 
 async def _attach_disk(work: Work, action: does.AttachDisk) -> None:
     disk = action.disk
+    work.node.memory.of(work.order.spec.uuid).fresh.pop(disk.volume_uid, None)
     async with work.node.keys.lent(work.order, (disk,)):
         await work.node.host.attach_disk(work.order.spec.uuid, disk, pools.place(work.node, disk), action.device)
 
@@ -51,7 +52,7 @@ async def _set_medium(work: Work, action: does.SetMedium) -> None:
 
 async def _attach_interface(work: Work, action: does.AttachInterface) -> None:
     # Its packet filter is there before it.
-    await work.node.cabling.set(work.order, action.live)
+    await work.node.cabling.guard(work.order, action.live, action.interface.name)
     await work.node.host.attach_interface(work.order.spec.uuid, action.interface)
 
 
@@ -60,7 +61,11 @@ async def _detach_interface(work: Work, action: does.DetachInterface) -> None:
 
 
 async def _drop_volume(work: Work, action: does.DropVolume) -> None:
-    disk = action.disk
+    disk, fresh = action.disk, work.node.memory.of(work.order.spec.uuid).fresh
+    if fresh.get(disk.volume_uid) == disk:
+        return
+    work.node.chores.check_idle(disk.volume_uid)
+    fresh.pop(disk.volume_uid, None)
     await pools.ensure(work.node, disk.pool)
     await work.node.host.delete_volume(disk.pool, disk.volume_uid)
     work.volumes[disk.volume] = VolumeFact(name=disk.volume, ready=False)

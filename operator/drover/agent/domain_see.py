@@ -41,6 +41,7 @@ async def observe(node: Node, order: DomainView, *, current: bool, kinds_removed
         crashed=known.crashed,
         starved=known.starved,
         room=await _has_room(node, order, guest),
+        saving=node.chores.is_doing(uuid),
         in_touch=node.in_touch() or not _is_contended(node, order),
         wired=guest is None or not guest.active or node.cabling.stands(order, guest.record.live),
     )

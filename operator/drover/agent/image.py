@@ -133,7 +133,7 @@ class Images:
             self._changed()
 
     def tidy(self, named: frozenset[str], ordered: Iterable[tuple[Artifact, bool]]) -> tuple[str, ...]:
-        """Delete what nobody needs: neither guests and volumes, by `named` digests, nor Domains, by their artifacts."""
+        """Take out what nobody needs: no guest or volume, by `named` digests, and no Domain, by its artifacts."""
         in_use = {file for artifact, disk in ordered for file in self._stock.files(artifact, disk=disk)}
         files = self._stock.cached(frozenset(in_use) | {f"{digest}{end}" for digest in named for end in ENDINGS})
         system = os.statvfs(self._stock.folder)
@@ -143,6 +143,10 @@ class Images:
         if gone:
             self._changed()
         return gone
+
+    async def sweep(self) -> None:
+        """Free the room of what was tidied up, and of downloads that nobody goes on with."""
+        await asyncio.to_thread(self._stock.sweep)
 
     def want(self, key: Key, files: Iterable[Wanted]) -> None:
         """Have files fetched for a Domain; raises why they are not there yet, and wakes it when that changes."""
@@ -221,7 +225,6 @@ class Images:
 
     def _ended(self, attempt: Attempt) -> None:
         """Tell everybody that a try has ended, however it did."""
-        self._stock.sweep()
         if attempt.wanted.identity in self._attempts:
             self._forget_unwanted(attempt.wanted.identity)
         self._changed()

@@ -30,6 +30,7 @@ async def sweep(node: Node) -> None:
     # Nothing is waited for from here on: whoever orders an image meanwhile finds it, or finds it gone.
     for name in node.images.tidy(named, ordered(node)):
         log.info("an image nobody needs was deleted", file=name)
+    await node.images.sweep()
 
 
 def ordered(node: Node) -> Iterator[tuple[Artifact, bool]]:

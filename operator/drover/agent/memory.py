@@ -8,6 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime
 
+from drover.api.domain import DomainDisk
 from drover.planning.times import parse
 from drover.state.guest import GuestEvent
 
@@ -28,6 +29,8 @@ class Impressions:
     """When it was last let run on after it ran out of space."""
     wanted_at: float | None = None
     """When the preparations of the start under way began."""
+    fresh: dict[str, DomainDisk] = field(default_factory=dict)
+    """Disks of which nothing outlives a run, by uid, that were made, or are being made, and that no run has had yet."""
     waits: dict[str, tuple[str, float]] = field(default_factory=dict)
     """Of each thing that lasts: the time in the record that it counts from, and our own clock's reading at it."""
 
@@ -35,6 +38,7 @@ class Impressions:
         """Forget the last run: another start is being written down."""
         self.launched = self.panicked = self.crashed = self.starved = False
         self.asked_at = self.resumed_at = None
+        self.fresh.clear()
 
 
 class Memory:
@@ -57,6 +61,7 @@ class Memory:
         known = self.of(event.uuid)
         if event.kind == "Started":
             known.launched = True
+            known.fresh.clear()
         elif event.kind == "Panicked":
             known.panicked = True
         elif event.kind == "Watchdog":

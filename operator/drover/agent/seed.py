@@ -72,11 +72,14 @@ class Seeds:
             return {}
         content = translation.files(seed, uuid, _texts(seed, handed.secrets))
         await asyncio.to_thread(self._replace, path, content)
-        self.remove(uuid, but=path)
+        await self.remove(uuid, but=path)
         return handed.versions
 
-    def remove(self, uuid: str, *, but: Path | None = None) -> None:
+    async def remove(self, uuid: str, *, but: Path | None = None) -> None:
         """Delete the seeds of a guest."""
+        await asyncio.to_thread(self._remove, uuid, but)
+
+    def _remove(self, uuid: str, but: Path | None) -> None:
         for path in self.folder.glob(f"{uuid}-*"):
             if path != but:
                 path.unlink(missing_ok=True)

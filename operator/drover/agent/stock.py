@@ -21,6 +21,8 @@ from drover.planning.imagesource import place
 log = structlog.stdlib.get_logger(__name__)
 UNFINISHED_SECONDS = 3600.0
 INDEX = "index.json"
+GONE = ".gone"
+"""Ends the names of files that are to be deleted."""
 NAME = re.compile(r"[0-9a-f]{64}(\.qcow2|\.iso)?")
 
 
@@ -80,15 +82,17 @@ class Stock:
     def load(self) -> None:
         """Read what the cache holds; forget what is not there any more."""
         self.folder.mkdir(mode=0o711, parents=True, exist_ok=True)
-        self.sweep()
         self._held = [held for held in self._read_index() if (self.folder / held.file).is_file()]
 
     def sweep(self) -> None:
-        """Delete what was never finished and nobody has gone on with for long."""
+        """Delete what nobody needs any more, and what was never finished and nobody has gone on with for long.
+
+        Takes as long as a file system takes to free large files: nothing for the event loop.
+        """
         oldest = time.time() - UNFINISHED_SECONDS
         for part in self.folder.glob(f"{PART}*"):
             with suppress(FileNotFoundError):
-                if part.stat().st_mtime < oldest:
+                if part.suffix == GONE or part.stat().st_mtime < oldest:
                     part.unlink()
 
     def find(self, artifact: Artifact, *, disk: bool, image: str) -> Held | None:
@@ -134,7 +138,7 @@ class Stock:
         return tuple(found)
 
     def settle(self, files: Iterable[CachedFile], gone: Collection[str]) -> None:
-        """Delete files, and write down when the others were last in use."""
+        """Put files out of reach, for `sweep` to delete, and write down when the others were last in use."""
         last = {file.name: file.used_at for file in files}
         # The index first: a file of which it knows nothing is found again, one that is gone must not be promised.
         self._held = [
@@ -142,7 +146,8 @@ class Stock:
         ]
         self._write_index()
         for name in gone:
-            (self.folder / name).unlink(missing_ok=True)
+            with suppress(FileNotFoundError):
+                (self.folder / name).rename(self.folder / f"{PART}{name}{GONE}")
 
     def files(self, artifact: Artifact, *, disk: bool) -> Iterator[str]:
         """Names of the files that have what an artifact asks for."""

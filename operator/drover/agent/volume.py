@@ -16,6 +16,7 @@ from drover.metrics.registry import wrote
 from drover.planning import live, names
 from drover.planning.disk import Copy, Create, Grow, plan
 from drover.planning.view import DomainView, VolumeView
+from drover.state.guest import Unit
 from drover.state.host import VolumeFile
 from drover.state.objects import read_domain
 from drover.state.resource import Key
@@ -34,9 +35,13 @@ async def reconcile(node: Node, key: Key) -> float | None:
         return None
     if not await kinds_removed(node.cluster, VOLUME, VIRTUALMACHINE):
         await _delete(node, volume)
+    await _let_go(node, volume)
+    return None
+
+
+async def _let_go(node: Node, volume: VolumeView) -> None:
     wrote(VOLUME.name, "finalize")
     await node.cluster.remove_finalizer(VOLUME, volume.meta, names.FINALIZER_VOLUME)
-    return None
 
 
 def _is_to_go(node: Node, volume: VolumeView) -> bool:
@@ -74,7 +79,14 @@ async def _leave(node: Node, pool: str, volume: VolumeView) -> None:
     """Leave a LUN as it is, or full of zeros."""
     place = pools.lent(node, pool, volume)
     if place is not None and volume.spec.wipe == "Enabled":
-        await node.host.wipe_lun(pool, place)
+        chore = Chore(volume.meta.uid, "Wiping", f"volume {volume.meta.key} is being wiped")
+        await node.chores.do(chore, partial(_wipe_unit, node, pool, place, volume))
+
+
+async def _wipe_unit(node: Node, pool: str, place: Unit, volume: VolumeView) -> None:
+    # Both in one: that it was wiped shows only in that the volume is gone.
+    await node.host.wipe_lun(pool, place)
+    await _let_go(node, volume)
 
 
 async def _is_used_elsewhere(node: Node, volume: VolumeView) -> bool:
@@ -154,9 +166,6 @@ async def _create(node: Node, order: DomainView, disk: DomainDisk, step: Create)
 async def _written(
     node: Node, disk: DomainDisk, work: Callable[[], Awaitable[VolumeFile]], reason: Literal["Copying", "Encrypting"]
 ) -> VolumeFile:
-    if disk.hardware.ephemeral == "Enabled":
-        # The next try would begin with dropping what was made meanwhile.
-        return await work()
     words = {"Copying": "its data is being copied", "Encrypting": "its encrypted file is being made"}[reason]
     return await node.chores.do(Chore(disk.volume_uid, reason, f"disk {disk.name}: {words}"), work)
 

@@ -11,7 +11,7 @@ from drover.agent.orders import Orders
 from drover.agent.survey import Survey
 from drover.api.domain import DomainInterface, LiveMachine
 from drover.api.interface import LinkState
-from drover.errors import Unsupported
+from drover.errors import OperatorError, Unsupported
 from drover.hypervisor.host import Host
 from drover.hypervisor.wires import Wires
 from drover.planning.firewall import in_flight, port
@@ -55,14 +55,32 @@ class Cabling:
         return all(self._known.get(each.interface) == each for each in self._wanted(order, live))
 
     async def set(self, order: DomainView, live: LiveMachine | None) -> None:
-        """Make a guest's interfaces as ordered; of one that is off only the filters: they are there before it."""
+        """Make a guest's interfaces as ordered; of one that is off only the filters: they are there before it.
+
+        One that cannot be made so holds up none of the others.
+        """
+        failed: OperatorError | None = None
         for each in self._wanted(order, live):
-            known = self._known.get(each.interface)
-            if known is None or known.port != each.port:
-                await self.wires.guard(each.interface, each.port)
-            if live is not None and (known is None or known.link != each.link):
-                await self.host.set_link(order.spec.uuid, each.mac, each.link)
-            self._known[each.interface] = each
+            try:
+                await self._connect(order.spec.uuid, each, has_cable=live is not None)
+            except OperatorError as error:
+                failed = failed or error
+        if failed is not None:
+            raise failed
+
+    async def guard(self, order: DomainView, live: LiveMachine, name: str) -> None:
+        """Have the packet filter of an interface that a guest in flight is about to get."""
+        for each in self._wanted(order, live):
+            if each.interface == tap(order.spec.uuid, name):
+                await self._connect(order.spec.uuid, each, has_cable=True)
+
+    async def _connect(self, uuid: str, wanted: Wiring, *, has_cable: bool) -> None:
+        known = self._known.get(wanted.interface)
+        if known is None or known.port != wanted.port:
+            await self.wires.guard(wanted.interface, wanted.port)
+        if has_cable and (known is None or known.link != wanted.link):
+            await self.host.set_link(uuid, wanted.mac, wanted.link)
+        self._known[wanted.interface] = wanted
 
     async def remove(self, uuid: str, interface: DomainInterface) -> None:
         """Take the filter of an interface down."""

@@ -274,7 +274,7 @@ class LiveMachine(Model):
     kernel: Annotated[str, Field(max_length=8192)] = ""
     """Image and arguments of its kernel."""
     seed: Word = ""
-    """Digest of what its seed was made from, Secrets by name only."""
+    """Digest of what its seed was made from, Secrets by name only, and how that tells of each interface."""
     plugin: Word = ""
     """Revision of its plugin."""
     secrets: Annotated[list[LiveText], Field(max_length=3)] = []
@@ -314,6 +314,15 @@ class Lack(Model):
     """What the node lacks."""
 
 
+class Obstacle(Model):
+    """Something that the guest in flight was to get or to lose at once, and that could not be done."""
+
+    path: Word
+    """Field of the machine's spec."""
+    message: Prose
+    """What was in the way; it is tried again."""
+
+
 class DomainStatus(Model):
     """What the node's agent observed."""
 
@@ -333,6 +342,8 @@ class DomainStatus(Model):
     """What the machine in flight was started with, and was given since; absent when it is off."""
     lacking: Annotated[list[Lack], Field(max_length=8, json_schema_extra=keyed("path"))] | None = None
     """What the node does not have of what the machine in flight would be started with now; absent when it is off."""
+    obstacles: Annotated[list[Obstacle], Field(max_length=64, json_schema_extra=keyed("path"))] | None = None
+    """What could not be changed yet of the machine in flight, and what was in the way."""
     machine_type: Word | None = None
     """Board that the guest was first started with on this node."""
     architecture: Word | None = None

@@ -5,7 +5,7 @@ the taxonomy of `drover.errors` (`Unavailable` while libvirtd does not answer) o
 Guests without a record of ours do not exist here: they are neither listed nor touched.
 
 What it can do to guests stands in `host_guest`, to pools and volumes in `host_storage`, to networks in `host_network`;
-encrypted volumes are in its `safe`, keys of Ceph in its `keyring`, images that are taken from volumes in its `captures`.
+encrypted volumes are in its `safe`, keys of Ceph in its `keyring`, and images taken from volumes in its `captures`.
 """
 
 import asyncio

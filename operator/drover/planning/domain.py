@@ -20,13 +20,14 @@ from drover.planning.domain_action import (
     RequestShutdown,
     Resume,
     SetInterfaces,
+    StopSaving,
     Undefine,
     WriteRecord,
 )
 from drover.planning.domain_seen import ROOM_CHECK, Decision, Seen, differs, note, restart_requested
 from drover.planning.domain_start import begin
 from drover.planning.live import plugging, plugs
-from drover.planning.pending import first_live
+from drover.planning.pending import live_changes
 from drover.planning.record import Moment
 from drover.planning.view import DomainView
 from drover.state.guest import Guest, GuestReason, Record
@@ -37,7 +38,9 @@ PASSING_CHECK = 1.0
 """Seconds after which a passing state is looked at again."""
 TOLD_CHECK = 0.2
 """Seconds after which to look again whether the API has what was said."""
-PASSING: frozenset[GuestReason] = frozenset({"Saving", "Migration", "Snapshot", "Starting"})
+WIRES = "spec.interfaces"
+"""What is changed when cables and packet filters are."""
+PASSING: frozenset[GuestReason] = frozenset({"Migration", "Snapshot", "Starting"})
 
 
 def decide(order: DomainView, seen: Seen) -> Decision:
@@ -63,6 +66,10 @@ def _remove(order: DomainView, seen: Seen) -> Decision:
         leases = tuple(RemoveLease(interface) for interface in order.spec.interfaces)
         forget = (Undefine(),) if guest is not None else ()
         return Decision("Stopped", "Deleted", (*forget, *leases, ReleaseDomain()))
+    if _is_being_saved(seen, guest):
+        # Where it is saved to may not answer any more, and then neither does who is to stop.
+        forced = order.spec.termination_grace_period_seconds <= 0
+        return Decision("Stopping", "Deleted", (CutPower() if forced else StopSaving(),))
     return _stop(order.spec, seen, guest)
 
 
@@ -79,34 +86,59 @@ def _forgotten(order: DomainView) -> Guest:
 
 def _active(order: DomainView, seen: Seen, guest: Guest) -> Decision:
     spec, record = order.spec, guest.record
+    if _is_being_saved(seen, guest):
+        return _saving(spec, seen, record)
     wanted = _kept(order, seen, guest)
     if wanted != record or not guest.persistent:
         return Decision("Starting", "Confirming", (note(guest, wanted),))
     if guest.state == "Paused" and guest.reason == "Panicked":
         return Decision("Stopping", "Panicked", (WriteRecord(replace(record, panicked=True)), CutPower()))
-    if record.stopping is not None or spec.power_state == "Stopped" or restart_requested(spec, record):
+    if _is_to_stop(spec, record):
         return _stop(spec, seen, guest)
-    if not seen.wired:
-        return Decision("Running", "Wiring", (SetInterfaces(),))
+    if not seen.wired and WIRES not in seen.stuck:
+        return Decision("Running", "Wiring", (SetInterfaces(),), change=WIRES)
     if differs(spec.started_at, record.handled_start):
         return Decision("Running", "Running", (WriteRecord(replace(record, handled_start=spec.started_at)),))
     return _changing(order, seen, guest) if guest.state == "Running" else _steer(spec, seen, guest)
 
 
+def _is_to_stop(spec: DomainSpec, record: Record) -> bool:
+    return record.stopping is not None or spec.power_state == "Stopped" or restart_requested(spec, record)
+
+
+def _is_being_saved(seen: Seen, guest: Guest) -> bool:
+    """Whether its memory is being saved, or waits for its turn to be."""
+    return seen.saving or (guest.state == "Paused" and guest.reason == "Saving")
+
+
+def _saving(spec: DomainSpec, seen: Seen, record: Record) -> Decision:
+    """Wait until a guest's memory is saved, which may take minutes, unless it is to be something else before.
+
+    libvirt writes nothing down meanwhile.
+    """
+    # What somebody else saves is his, unless it is in the way of a stop.
+    if _is_to_stop(spec, record) or (seen.saving and spec.power_state != "Hibernated"):
+        return Decision("Running", "Hibernating", (StopSaving(),), passing=True)
+    reason = "Hibernating" if spec.power_state == "Hibernated" else "Saving"
+    return Decision("Running", reason, message="its memory is being saved", again=PASSING_CHECK, passing=True)
+
+
 def _changing(order: DomainView, seen: Seen, guest: Guest) -> Decision:
-    """Give a running guest what its spec has for it at once."""
-    spec = order.spec
-    difference = first_live(guest.record.live, spec)
-    if difference is None or difference.after is None:
+    """Give a running guest what its spec has for it at once, one thing after the other; what fails holds up none."""
+    spec, present = order.spec, guest.record.live
+    ahead = [each for each in live_changes(present, spec) if each.path not in seen.stuck]
+    if not ahead:
         return _steer(spec, seen, guest)
     if not seen.in_touch:
         # Another node may have come to use a volume since: nothing is plugged in on an old order.
         return replace(_steer(spec, seen, guest), again=ROOM_CHECK)
-    if difference.path in plugging(guest.record.live) and plugs(guest.record.live) != plugs(order.status.live):
-        # All that know the API alone are to know first that it is no longer free.
-        return Decision("Running", "Changing", again=TOLD_CHECK if seen.primed else ROOM_CHECK)
-    done = WriteRecord(records.changed(guest.record, difference.after))
-    return Decision("Running", "Changing", (*difference.steps, done), passing=True)
+    # All that know the API alone are to know first that what is plugged in is no longer free.
+    untold = plugging(present) if plugs(present) != plugs(order.status.live) else frozenset()
+    first = next((each for each in ahead if each.path not in untold), None)
+    if first is None:
+        return Decision("Running", "Changing", again=TOLD_CHECK if seen.primed else ROOM_CHECK, untold=True)
+    done = WriteRecord(records.changed(guest.record, first.after))
+    return Decision("Running", "Changing", (*first.steps, done), passing=True, change=first.path)
 
 
 def _kept(order: DomainView, seen: Seen, guest: Guest) -> Record:

@@ -137,6 +137,11 @@ class Hibernate:
 
 
 @dataclass(frozen=True, slots=True)
+class StopSaving:
+    """Give up saving the guest's memory: it runs on."""
+
+
+@dataclass(frozen=True, slots=True)
 class DiscardSave:
     """Throw the saved memory away."""
 
@@ -254,6 +259,7 @@ DomainAction = (
     | RequestShutdown
     | CutPower
     | Hibernate
+    | StopSaving
     | DiscardSave
     | Undefine
     | SetCores

@@ -46,8 +46,12 @@ class Seen:
     """Whether the pools of a guest that ran out of space have room again."""
     in_touch: bool = True
     """Whether the API server was heard of late, or no other node can have come by what the guest needs."""
+    saving: bool = False
+    """Whether this process is having the guest's memory saved."""
     wired: bool = True
     """Whether the interfaces of a guest in flight are as ordered, as far as that is live."""
+    stuck: frozenset[str] = frozenset()
+    """Paths in the machine's spec of changes that this very look began and could not make."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +66,10 @@ class Decision:
     """Seconds after which to look again although nothing is heard."""
     passing: bool = False
     """Whether this ends by itself in a moment."""
+    change: str = ""
+    """Path in the machine's spec that the steps change of a guest in flight: if they fail, others are made."""
+    untold: bool = False
+    """Whether the next step waits until the API has what the guest is about to get."""
 
     @property
     def settled(self) -> bool:

@@ -1,10 +1,10 @@
 """What the agent says of one Domain: the guest as it is, and how far its preparations are."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from drover.api.domain import DomainStatus, Lack, VolumeFact
+from drover.api.domain import DomainStatus, Lack, Obstacle, VolumeFact
 from drover.errors import OperatorError
 from drover.planning.conditions import Finding, Status, find, stamp
 from drover.planning.domain_seen import Decision
@@ -14,6 +14,8 @@ from drover.state.guest import Guest, Record
 
 IN_FLIGHT = frozenset({"Running", "Paused", "Stopping"})
 """States in which QEMU runs."""
+OBSTACLES = 64
+"""So many are told."""
 RUNNING: Mapping[str, Status] = {"Running": "True", "Unknown": "Unknown"}
 """What the state says of the condition Running; any other says False."""
 
@@ -25,6 +27,8 @@ class Trouble:
     concern: str
     reason: str
     message: str
+    change: str = ""
+    """Path in the machine's spec of what the step was to change of a guest in flight."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +40,8 @@ class Facts:
     now: datetime
     volumes: Mapping[str, VolumeFact] = field(default_factory=dict)
     """By name of the StorageVolume: those that were looked at."""
-    trouble: Trouble | None = None
+    troubles: Sequence[Trouble] = ()
+    """All that the steps ran into."""
     ready: bool | None = None
     """What the readiness probe says of a running guest; None while it has not said anything, or there is none."""
     unready: str = ""
@@ -45,15 +50,15 @@ class Facts:
     """What the node lacks for the next start of a guest in flight, by path in the machine's spec."""
 
 
-def trouble(concern: str, error: OperatorError) -> Trouble:
+def trouble(concern: str, error: OperatorError, change: str = "") -> Trouble:
     """Put expected trouble into words for a condition."""
-    return Trouble(concern, error.reason, str(error)[:4000])
+    return Trouble(concern, error.reason, str(error)[:4000], change)
 
 
 def describe(order: DomainView, decision: Decision, facts: Facts) -> DomainStatus:
     """Put everything that is known into a status; equal facts give an equal status."""
     before, record = order.status, _record(facts.guest)
-    state, reason, message = _headline(decision, facts.trouble)
+    state, reason, message = _headline(decision, facts.troubles)
     now = time_stamp(facts.now)
     volumes = _volumes(order, facts.volumes)
     findings = _findings(order, decision, facts, volumes)
@@ -66,6 +71,7 @@ def describe(order: DomainView, decision: Decision, facts: Facts) -> DomainStatu
         conditions=stamp(findings, before.conditions or (), now=now, generation=order.meta.generation),
         live=record.live if record else None,
         lacking=[Lack(path=path, message=words) for path, words in sorted(facts.lacks.items())] or None,
+        obstacles=_obstacles(facts.troubles) or None,
         machine_type=(record.machine_type if record else "") or before.machine_type,
         architecture=(record.architecture if record else "") or before.architecture,
         volumes=list(volumes.values()) or None,
@@ -107,10 +113,15 @@ def _record(guest: Guest | None) -> Record | None:
     return guest.record if guest else None
 
 
-def _headline(decision: Decision, found: Trouble | None) -> tuple[str, str, str]:
-    if found is None:
+def _obstacles(found: Sequence[Trouble]) -> list[Obstacle]:
+    changes = {each.change: each.message for each in found if each.change}
+    return [Obstacle(path=path, message=words) for path, words in sorted(changes.items())][:OBSTACLES]
+
+
+def _headline(decision: Decision, found: Sequence[Trouble]) -> tuple[str, str, str]:
+    if not found:
         return decision.state, decision.reason, decision.message
-    return decision.state, found.reason, found.message
+    return decision.state, found[0].reason, found[0].message
 
 
 def _volumes(order: DomainView, looked_at: Mapping[str, VolumeFact]) -> dict[str, VolumeFact]:
@@ -129,14 +140,15 @@ def _findings(
     )
 
 
-def _told(concern: str, found: Trouble | None) -> Finding | None:
-    if found is None or found.concern != concern:
+def _told(concern: str, found: Sequence[Trouble], status: Status = "False") -> Finding | None:
+    those = [each for each in found if each.concern == concern]
+    if not those:
         return None
-    return Finding(concern, "False", found.reason, found.message)
+    return Finding(concern, status, those[0].reason, "; ".join(each.message for each in those))
 
 
 def _volumes_ready(order: DomainView, decision: Decision, facts: Facts, volumes: Mapping[str, VolumeFact]) -> Finding:
-    if told := _told("VolumesReady", facts.trouble):
+    if told := _told("VolumesReady", facts.troubles):
         return told
     missing = [disk.volume for disk in order.spec.disks if not _is_there(volumes.get(disk.volume))]
     if not missing:
@@ -151,7 +163,7 @@ def _is_there(fact: VolumeFact | None) -> bool:
 
 
 def _network_ready(order: DomainView, decision: Decision, facts: Facts) -> Finding:
-    if told := _told("NetworkReady", facts.trouble):
+    if told := _told("NetworkReady", facts.troubles):
         return told
     if not order.spec.interfaces or decision.state in IN_FLIGHT or _network_known(order):
         return Finding("NetworkReady", "True", "Ready")
@@ -167,9 +179,8 @@ def _network_known(order: DomainView) -> bool:
 
 def _running(decision: Decision, facts: Facts) -> Finding:
     status = RUNNING.get(decision.state, "False")
-    if facts.trouble is not None and facts.trouble.concern == "Running":
-        return Finding("Running", status, facts.trouble.reason, facts.trouble.message)
-    return Finding("Running", status, decision.reason, decision.message)
+    told = _told("Running", facts.troubles, status)
+    return told or Finding("Running", status, decision.reason, decision.message)
 
 
 def _guest_ready(order: DomainView, decision: Decision, facts: Facts) -> Finding:

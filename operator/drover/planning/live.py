@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from drover.api.domain import DomainDisk, DomainInterface, DomainMedium, DomainSpec, LiveMachine
 from drover.api.hardware import DiskBus, DiskHardware, Machine
-from drover.planning import quantity, seed
+from drover.planning import netconfig, quantity
 from drover.planning.hostdevice import Assigned
 from drover.state import devices
 
@@ -17,6 +17,8 @@ NO_ADDRESS = "-"
 """Stands for the addresses of an interface that has none."""
 DEVICE = "dev"
 IMAGE = "image"
+CHOSEN = "on"
+"""The bus of a drive that the node chose."""
 DRIVE: DiskBus = "SATA"
 """Stands for the bus of a drive that the node chooses."""
 BOUNDS: Mapping[str, str] = {
@@ -48,7 +50,7 @@ class LiveDisk:
     @property
     def bus(self) -> str:
         """Bus it is on."""
-        return self.options.get("bus", "VirtIO")
+        return self.options.get("bus") or self.options.get(CHOSEN, "VirtIO")
 
     @property
     def is_ephemeral(self) -> bool:
@@ -63,13 +65,13 @@ class LiveDisk:
     @property
     def fixed(self) -> dict[str, str]:
         """What may not."""
-        variable = {DEVICE, IMAGE, *BOUNDS.values()}
+        variable = {DEVICE, IMAGE, CHOSEN, *BOUNDS.values()}
         return {key: value for key, value in self.options.items() if key not in variable}
 
     @property
     def shown(self) -> str:
         """It, for people."""
-        words = (f"{key}={value}" for key, value in self.options.items() if key != DEVICE)
+        words = (f"{key}={value}" for key, value in self.options.items() if key not in {DEVICE, CHOSEN})
         size = "" if self.size is None else quantity.binary(self.size)
         return " ".join(word for word in (self.volume, size, *words) if word) or "empty"
 
@@ -93,7 +95,7 @@ def machine(spec: DomainSpec) -> LiveMachine:
         interfaces=[interface_text(each) for each in spec.interfaces],
         devices=[f"{each.name} {each.resource}" for each in wanted.devices],
         kernel=f"{kernel.image} {kernel.arguments}".strip() if kernel else "",
-        seed=seed.digest(spec.seed),
+        seed=netconfig.remembered(spec.seed, spec.interfaces),
         plugin=spec.plugin.revision if spec.plugin else "",
     )
 
@@ -120,11 +122,12 @@ def disk_text(disk: DomainDisk, device: str) -> str:
     return " ".join(word for word in (disk.name, disk.volume, size, *_words(_options(disk.hardware, device))) if word)
 
 
-def medium_text(medium: DomainMedium, device: str) -> str:
-    """Write a drive down."""
+def medium_text(medium: DomainMedium, device: str, chosen: str = "") -> str:
+    """Write a drive down; `chosen`: the bus that it is on unless its spec names one."""
     options = {
         DEVICE: device,
         "bus": medium.bus or "",
+        CHOSEN: "" if medium.bus else chosen,
         "serial": medium.serial,
         "order": _text(medium.boot_order),
         IMAGE: medium_image(medium),
@@ -148,6 +151,15 @@ def given(present: LiveMachine, devices: Iterable[Assigned]) -> LiveMachine:
     """Write down what of the node a guest gets for its devices."""
     texts = [f"{each.name} {each.resource} {','.join(each.members)}" for each in devices]
     return present.model_copy(update={"devices": texts})
+
+
+def placed(present: LiveMachine, bus: DiskBus) -> LiveMachine:
+    """Write down on which bus the node puts the drives whose spec names none."""
+    texts = (
+        text if {"bus", CHOSEN} & read_medium(text).options.keys() else f"{text} {CHOSEN}={bus}"
+        for text in present.media
+    )
+    return present.model_copy(update={"media": list(texts)})
 
 
 def resources(present: LiveMachine) -> dict[str, str]:

@@ -1,5 +1,6 @@
 """The network configuration of a seed: what a guest that sets an address by itself has to know of its interfaces."""
 
+import hashlib
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from ipaddress import ip_address, ip_network
@@ -7,11 +8,14 @@ from ipaddress import ip_address, ip_network
 from drover.api.domain import DomainInterface, DomainSeed, DomainText
 from drover.api.interface import AddressMode
 from drover.api.network import ON_HOST, Subnet
+from drover.planning.seed import digest
 from drover.planning.view import NetworkView
 
 STATIC = "Static"
 GATEWAYS = {4: "gateway4", 6: "gateway6"}
 """By family. Every renderer of cloud-init knows them; of routes some make calls of programs that images lack."""
+HEAD = '{\n "version": 2,\n "ethernets": {'
+"""How what is generated begins."""
 Entry = dict[str, object]
 
 
@@ -22,6 +26,56 @@ def told(
     if seed is None or seed.network_data is not None or not needed([each.address_mode for each in interfaces]):
         return seed
     return seed.model_copy(update={"network_data": DomainText(inline=text(interfaces, networks))})
+
+
+def remembered(seed: DomainSeed | None, interfaces: Iterable[DomainInterface]) -> str:
+    """Put into one line what is to be known of a seed while its guest runs: its digest, and how each interface is told.
+
+    What is generated is not in the digest: it is another with every interface that comes or goes.
+    """
+    return " ".join((digest(_written(seed)), *(f"{mac}={word}" for mac, word in _words(seed, interfaces))))
+
+
+def is_told(before: str, seed: DomainSeed | None, interfaces: Iterable[DomainInterface]) -> bool:
+    """Whether a guest was told what stands in a seed, but for interfaces that came or went since."""
+    was, *words = before.split() or [""]
+    said = dict(word.split("=", 1) for word in words)
+    same = all(said.get(mac, word) == word for mac, word in _words(seed, interfaces))
+    # An earlier release remembered the digest of all of it.
+    return (was == digest(_written(seed)) and same) or before == digest(seed)
+
+
+def _words(seed: DomainSeed | None, interfaces: Iterable[DomainInterface]) -> Iterator[tuple[str, str]]:
+    """What a seed says of each interface, in one word, by its hardware address."""
+    entries = _generated(seed)
+    if entries is not None:
+        for each in interfaces:
+            entry = {key: value for key, value in entries.get(each.mac, {}).items() if key != "set-name"}
+            yield each.mac, _digest(entry) if each.address_mode == STATIC else each.address_mode
+
+
+def _written(seed: DomainSeed | None) -> DomainSeed | None:
+    """A seed as people wrote it."""
+    return seed.model_copy(update={"network_data": None}) if seed and _generated(seed) is not None else seed
+
+
+def _generated(seed: DomainSeed | None) -> Mapping[str, Entry] | None:
+    """What we say of each interface, by its hardware address; None when nothing is said at all, or by a user."""
+    if seed is None:
+        return None
+    if seed.network_data is None:
+        return {}
+    inline = seed.network_data.inline or ""
+    if not inline.startswith(HEAD):
+        return None
+    try:
+        return {each["match"]["macaddress"]: each for each in json.loads(inline)["ethernets"].values()}
+    except (ValueError, LookupError, TypeError, AttributeError):
+        return None
+
+
+def _digest(entry: Entry) -> str:
+    return hashlib.sha256(json.dumps(entry, sort_keys=True).encode()).hexdigest()[:8]
 
 
 def needed(modes: Sequence[AddressMode]) -> bool:

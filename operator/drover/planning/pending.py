@@ -8,9 +8,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import chain
 
-from drover.api.domain import DomainDisk, DomainInterface, DomainMedium, DomainSpec, Lack, LiveMachine
+from drover.api.domain import DomainDisk, DomainInterface, DomainMedium, DomainSpec, DomainStatus, LiveMachine
 from drover.api.virtualmachine import PendingChange
-from drover.planning import live, quantity, seed
+from drover.planning import live, netconfig, quantity, seed
 from drover.planning.conditions import Finding
 from drover.planning.difference import Difference, begun, plug, unplug
 from drover.planning.domain_action import (
@@ -38,6 +38,9 @@ from drover.state import devices
 HOTPLUG = frozenset({"VirtIO", "SCSI"})
 """Buses that disks are plugged into while the guest runs."""
 
+SILENT = DomainStatus()
+"""What a node says that has not looked yet."""
+
 
 @dataclass(frozen=True, slots=True)
 class Rotation:
@@ -53,27 +56,29 @@ def changes(
     present: LiveMachine | None,
     spec: DomainSpec | None,
     secrets: Rotation = Rotation(),
-    lacking: Sequence[Lack] = (),
+    told: DomainStatus = SILENT,
 ) -> list[PendingChange]:
     """List the differences for the status; none while the machine is off or its spec cannot be resolved.
 
-    `lacking`: what the machine's node does not have of what it would be started with now.
+    `told`: what its node says that it lacks of what it would be started with now, and what it cannot change just now.
     """
     if present is None or spec is None:
         return []
     later = _waits_for_restart(present, spec)
-    lacks = {each.path: each.message for each in lacking}
+    lacks = {each.path: each.message for each in told.lacking or ()}
+    obstacles = {each.path: each.message for each in told.obstacles or ()}
     found = chain(differences(present, spec), _rotated(present, spec, secrets))
-    return [_pending(each, lacks.get(each.path, ""), later=later) for each in found]
+    moved = (replace(each, effect="Restart") if later and not each.begun else each for each in found)
+    return [_pending(each, lacks.get(each.path, ""), obstacles.get(each.path, "")) for each in moved]
 
 
-def _pending(change: Difference, lack: str, *, later: bool) -> PendingChange:
+def _pending(change: Difference, lack: str, obstacle: str) -> PendingChange:
     return PendingChange(
         path=change.path,
         live=change.present or "none",
         desired=change.desired or "none",
-        effect="Impossible" if lack else "Restart" if later and not change.begun else change.effect,
-        reason=lack or change.reason,
+        effect="Impossible" if lack else change.effect,
+        reason=lack or (obstacle if change.effect == "Live" else "") or change.reason,
     )
 
 
@@ -99,13 +104,12 @@ def _worded(change: PendingChange) -> str:
     return f"{change.path} is {change.live}, {change.desired} {when}{why}"
 
 
-def first_live(present: LiveMachine | None, spec: DomainSpec) -> Difference | None:
-    """Find the next difference that a node can do something about at once."""
-    if present is None:
-        return None
-    later = _waits_for_restart(present, spec)
-    lively = (each for each in differences(present, spec) if each.begun or not later)
-    return next((each for each in lively if each.after is not None), None)
+def live_changes(present: LiveMachine | None, spec: DomainSpec) -> Iterator[Difference]:
+    """Find the differences that a node can do something about at once: each by itself, in any order."""
+    if present is not None:
+        later = _waits_for_restart(present, spec)
+        lively = (each for each in differences(present, spec) if each.begun or not later)
+        yield from (each for each in lively if each.after is not None)
 
 
 def differences(present: LiveMachine, spec: DomainSpec) -> Iterator[Difference]:
@@ -120,7 +124,7 @@ def differences(present: LiveMachine, spec: DomainSpec) -> Iterator[Difference]:
         _interfaces(present, spec),
         _devices(present, wanted),
         _plain("spec.kernel", present.kernel, wanted.kernel),
-        _plain("spec.cloudInit", present.seed, wanted.seed),
+        _seed(present, spec),
         _plain("spec.plugin", present.plugin, wanted.plugin),
     )
 
@@ -269,7 +273,8 @@ def _media(present: LiveMachine, spec: DomainSpec) -> Iterator[Difference]:
 
 
 def _drive(present: LiveMachine, has: LiveDisk | None, medium: DomainMedium | None) -> Iterator[Difference]:
-    text = live.medium_text(medium, has.device if has else "") if medium else ""
+    plugged = (has.device, has.options.get(live.CHOSEN, "")) if has else ("", "")
+    text = live.medium_text(medium, *plugged) if medium else ""
     gets = live.read_medium(text) if medium else None
     if has is None or medium is None or gets is None or has.fixed != gets.fixed:
         one = next(each for each in (has, gets) if each)
@@ -332,9 +337,15 @@ def _connected(present: LiveMachine, interface: DomainInterface, gets: str) -> D
 # --- the seed ---------------------------------------------------------------------------------------------------------
 
 
+def _seed(present: LiveMachine, spec: DomainSpec) -> Iterator[Difference]:
+    """Find out whether the guest would be told something else; what comes with an interface comes with that."""
+    if not netconfig.is_told(present.seed, spec.seed, spec.interfaces):
+        yield Difference("spec.cloudInit", present.seed.partition(" ")[0], seed.digest(spec.seed))
+
+
 def _rotated(present: LiveMachine, spec: DomainSpec, secrets: Rotation) -> Iterator[Difference]:
     """Find texts of the seed whose Secret was written to since the guest was told."""
-    if spec.seed is None or seed.digest(spec.seed) != present.seed:
+    if spec.seed is None or not netconfig.is_told(present.seed, spec.seed, spec.interfaces):
         return
     told = dict(each.split(" ", 1) for each in present.secrets)
     before = {(each.path, each.live): each.desired for each in secrets.told}

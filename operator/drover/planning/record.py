@@ -108,7 +108,7 @@ def served(record: Record, now: datetime) -> Record:
     return replace(record, timeline=timeline.model_copy(update={"ready": micro(now)}))
 
 
-def changed(record: Record, present: LiveMachine) -> Record:
+def changed(record: Record, present: LiveMachine | None) -> Record:
     """Write down what the machine in flight was given or lost."""
     return replace(record, live=present)
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from drover.api.domain import DomainSpec, DomainStatus, Lack
+from drover.api.domain import DomainSpec, DomainStatus
 from drover.api.resolved import ResolvedMachine
 from drover.api.virtualmachine import GuestAddress, LastStop, PendingChange, StartTimeline, VirtualMachineStatus
 from drover.planning import anchor, domainspec, pending, power, resolve, volume
@@ -30,7 +30,7 @@ def status(situation: Situation, *, now: str) -> VirtualMachineStatus:
     before = machine.status
     live = domain.status.live if domain else None
     rotation = Rotation(situation.found.secrets, before.pending_changes or ())
-    changes = pending.changes(live, _next_spec(situation), rotation, _lacking(domain))
+    changes = pending.changes(live, _next_spec(situation), rotation, _told(domain))
     said = findings(situation)
     told = [situation.found.endpoints] if situation.found.endpoints else []
     said = [*said, ready(situation, said), _synced(situation, changes), *told]
@@ -258,11 +258,10 @@ def _next_spec(situation: Situation) -> DomainSpec | None:
     return domainspec.build(parts, node=before.node_name, epoch=before.epoch, wish=wish, before=before)
 
 
-def _lacking(domain: DomainView | None) -> Sequence[Lack]:
-    """What the node lacks, as far as it has looked at what is asked for now."""
-    if domain is None or domain.status.observed_generation != domain.meta.generation:
-        return ()
-    return domain.status.lacking or ()
+def _told(domain: DomainView | None) -> DomainStatus:
+    """What the node says, if it has looked at what is asked for now."""
+    current = domain is not None and domain.status.observed_generation == domain.meta.generation
+    return domain.status if domain is not None and current else DomainStatus()
 
 
 def _kept(told: int | None, before: int | None) -> int | None:

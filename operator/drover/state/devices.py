@@ -20,6 +20,11 @@ def names(buses: Sequence[DiskBus], taken: Iterable[str] = ()) -> tuple[str, ...
     return tuple(found)
 
 
+def drive_bus(architecture: str) -> DiskBus:
+    """Choose the bus of a drive whose spec names none: boards but those of PCs have no SATA."""
+    return "SATA" if architecture == "x86_64" else "SCSI"
+
+
 def turns(wanted: Sequence[int | None]) -> tuple[int, ...]:
     """Number what may hold a boot loader, from 1: first those with a wish, by it, then the others as they come."""
     ranked = sorted(range(len(wanted)), key=lambda index: (wanted[index] is None, wanted[index] or 0, index))

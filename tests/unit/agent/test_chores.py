@@ -61,6 +61,20 @@ async def test_what_it_failed_with_is_told_once(*, quick: bool) -> None:
         assert work.begun == begun
 
 
+async def test_what_is_given_up_is_begun_anew_when_it_is_wanted_again() -> None:
+    chores, work = Chores(patience=0.01), Slow(Retryable("too late"))
+    await under_way(chores, work)
+    assert chores.is_doing("uid")
+
+    chores.give_up("uid")
+    chores.give_up("uid")
+    assert not chores.is_doing("uid")
+
+    await under_way(chores, again := Slow())
+    again.go.set()
+    assert await chores.do(COPY, again) == 7
+
+
 async def test_failures_that_nobody_asks_for_are_forgotten() -> None:
     chores, work = Chores(patience=0), Slow(Retryable("no room"))
     for number in range(FAILURES + 1):

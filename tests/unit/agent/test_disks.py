@@ -14,7 +14,7 @@ from drover.api.cloudinit import SecretKey
 from drover.api.kinds import DOMAIN, POOL, VOLUME
 from drover.errors import NotReady
 from drover.planning.names import FINALIZER_VOLUME
-from drover.state.guest import BlockDevice, BlockImage, Unit
+from drover.state.guest import BlockDevice, BlockImage, GuestEvent, Unit
 from drover.state.host import Ceph, Dataset, Group, Lender, Target, VolumeFile
 from drover.state.resource import Key
 
@@ -91,11 +91,11 @@ async def test_a_file_that_went_while_its_disk_grew_is_told_as_lost(world: World
         await world.reconcile()
 
 
-async def copying(world: World) -> asyncio.Event:
+async def copying(world: World, **changes: Any) -> asyncio.Event:
     """Begin a copy that takes long; set the event when it is whole."""
     world.host.files["default", "vol-0"] = VolumeFile("/pool/vol-0", 1 << 30, 1 << 20)
     world.host.copied, world.node.chores._patience = asyncio.Event(), 0.0
-    world.order(disks=[DISK | {"clone": CLONE}])
+    world.order(disks=[DISK | {"clone": CLONE} | changes])
     for _ in range(2):
         with pytest.raises(NotReady, match="its data is being copied"):
             await world.reconcile()
@@ -120,6 +120,49 @@ async def test_a_copy_that_takes_long_keeps_no_worker_and_no_start_waiting(world
     assert world.condition("VolumesReady") == ("False", "Copying")
     assert world.host.calls.count("copy_volume from default/vol-0") == 1
     assert all(world.node.gate.enter(Key("shop", name)) for name in "ab")
+
+
+EPHEMERAL: dict[str, Any] = {"hardware": {"ephemeral": "Enabled"}}
+
+
+async def test_a_disk_of_which_nothing_is_kept_is_copied_once_a_start_and_keeps_no_worker_waiting(world: World) -> None:
+    whole = await copying(world, **EPHEMERAL)
+    whole.set()
+    await asyncio.sleep(0.01)
+    await world.reconcile()
+    assert (world.told.status.state, world.host.calls.count("copy_volume from default/vol-0")) == ("Running", 1)
+
+    world.host.befall(UUID, "Off", "Shutdown")
+    world.pass_time(20)
+    await world.reconcile()
+
+    assert world.host.calls.count("copy_volume from default/vol-0") == 2
+
+
+async def test_a_disk_of_which_nothing_is_kept_is_made_of_what_is_ordered_last(world: World) -> None:
+    whole = await copying(world, **EPHEMERAL)
+    world.order(disks=[DISK | EPHEMERAL])
+    with pytest.raises(NotReady, match="being written"):
+        await world.reconcile()
+
+    whole.set()
+    await asyncio.sleep(0.01)
+    await world.reconcile()
+
+    assert [verb for verb in world.host.calls if verb in {"delete_volume", "create_volume"}][-2:] == [
+        "delete_volume",
+        "create_volume",
+    ]
+
+
+async def test_a_disk_that_a_run_may_have_had_is_not_fresh_any_more(world: World) -> None:
+    (await copying(world, **EPHEMERAL)).set()
+    await asyncio.sleep(0.01)
+    world.node.memory.witness(GuestEvent(UUID, "Started", "", 0.0))
+
+    await world.reconcile()
+
+    assert world.host.calls.count("copy_volume from default/vol-0") == 2
 
 
 async def test_a_node_is_not_left_while_a_copy_is_made_there(world: World) -> None:
@@ -306,6 +349,24 @@ async def test_a_lun_that_is_let_go_stays_as_it_is_or_is_wiped(
     assert world.host.calls.count("wipe_lun 7") == wiped
     assert "delete_volume" not in world.host.calls
     assert (VOLUME, key) not in world.etcd.objects
+
+
+async def test_a_lun_that_takes_long_to_wipe_keeps_no_worker_and_is_wiped_once(world: World) -> None:
+    lend(world, 7)
+    world.host.copied, world.node.chores._patience = asyncio.Event(), 0.0
+    spec = {"pool": "default", "source": {"type": "Existing"}, "wipe": "Enabled"}
+    going = {"uid": "vol-1", "finalizers": [FINALIZER_VOLUME], "deletionTimestamp": "2026-11-21T12:00:00Z"}
+    world.put(VOLUME, VOLUME_KEY, {"spec": spec, "metadata": going, "status": {"nodeName": "n1", "pool": "default"}})
+    for _ in range(2):
+        with pytest.raises(NotReady, match="being wiped"):
+            await volume.reconcile(world.node, VOLUME_KEY)
+        await asyncio.sleep(0)
+
+    world.host.copied.set()
+    await asyncio.sleep(0.01)
+
+    assert (VOLUME, VOLUME_KEY) not in world.etcd.objects
+    assert world.host.calls.count("wipe_lun 7") == 1
 
 
 async def test_data_that_another_node_had_is_never_made_anew(world: World) -> None:

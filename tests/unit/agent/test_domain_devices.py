@@ -11,6 +11,7 @@ from tests.support.domains import DISK, NIC, UID
 from tests.support.fake_host import FACTS, QEMU
 from tests.unit.agent.world import World
 
+from drover.agent import domain
 from drover.errors import NotReady, Retryable
 
 DATA = {"name": "data", "volume": "web.data", "volumeUid": "vol-2", "pool": "default", "sizeBytes": 1 << 30}
@@ -92,6 +93,61 @@ async def test_what_the_guest_holds_on_to_is_asked_for_again(world: World) -> No
 
     await settle(world)
     assert world.host.plugged == {"data": None}
+
+
+WOULD_NOT = Retryable("QEMU would not", reason="HotPlugFailed")
+
+
+@pytest.mark.parametrize(
+    ("broken", "path", "reason"),
+    [
+        pytest.param("plug data", "spec.disks[data]", "HotPlugFailed", id="a disk"),
+        pytest.param("plug more", "spec.interfaces[more]", "HotPlugFailed", id="an interface"),
+        pytest.param("plug cores", "spec.cpu.cores", "HotPlugFailed", id="cores"),
+        pytest.param("plug cd", "spec.disks[cd]", "HotPlugFailed", id="a drive"),
+        pytest.param("set_link Down", "spec.interfaces", "HotPlugFailed", id="a cable"),
+    ],
+)
+async def test_what_cannot_be_changed_holds_up_nothing_else_and_is_told(
+    world: World, broken: str, path: str, reason: str
+) -> None:
+    world.host.broken[broken] = WOULD_NOT
+    before = {"machine": ROOMY, "media": [{"name": "cd", "image": IMAGE}]}
+    every = {"disks": [DISK, DATA], "interfaces": [NIC | {"link": "Down"}, MORE], "media": [{"name": "cd"}]}
+    plugged = await changed(world, before, every | {"machine": ROOMY | {"cores": 2, "memoryBytes": 1 << 28}})
+
+    assert {"cores", "memory", "data", "cd", "more"} - set(plugged) == {broken.removeprefix("plug ")} - {
+        "set_link Down"
+    }
+    assert ("set_link Down" in world.host.calls, world.told.status.state) == (True, "Running")
+    assert [(each.path, each.message) for each in world.told.status.obstacles or ()] == [(path, "QEMU would not")]
+    assert reason in {each.reason for each in world.told.status.conditions or ()}
+    world.host.broken.clear()
+    await settle(world)
+    assert world.told.status.obstacles is None
+
+
+async def test_a_guest_that_lacks_a_disk_can_be_paused(world: World) -> None:
+    world.host.broken["plug data"] = WOULD_NOT
+
+    await changed(world, {}, {"disks": [DISK, DATA], "powerState": "Paused"})
+
+    assert world.told.status.state == "Paused"
+
+
+async def test_more_changes_than_one_look_makes_are_made_by_the_next(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world.order()
+    await settle(world)
+    monkeypatch.setattr(domain, "ROUNDS", 1)
+    world.order(disks=[DISK, DATA], interfaces=[NIC, MORE])
+
+    assert await world.reconcile() == domain.REST_SECONDS
+    for _ in range(9):
+        await world.reconcile()
+
+    assert set(world.host.plugged) == {"data", "more"}
 
 
 async def killed(world: World, what: str) -> World:

@@ -1,5 +1,6 @@
 """Looking for images that nobody on the node needs."""
 
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +35,27 @@ async def test_what_nobody_needs_is_deleted(tmp_path: Path) -> None:
     await imagesweep.sweep(world.node)
 
     assert not file.exists()
+
+
+def left(folder: Path) -> list[str]:
+    """What is left of the file, under whatever name."""
+    return [path.name for path in folder.iterdir() if DIGEST in path.name]
+
+
+async def test_room_is_freed_by_no_thread_that_serves_machines(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    world, unlink, threads = World(tmp_path), Path.unlink, []
+
+    def seen(path: Path, *, missing_ok: bool = False) -> None:
+        threads.append(threading.current_thread())
+        unlink(path, missing_ok=missing_ok)
+
+    cached(world)
+    monkeypatch.setattr(Path, "unlink", seen)
+    await imagesweep.sweep(world.node)
+
+    assert len(threads) == 1
+    assert threading.main_thread() not in threads
+    assert left(tmp_path) == []
 
 
 async def test_what_a_volume_names_stays(tmp_path: Path) -> None:

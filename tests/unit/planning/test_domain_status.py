@@ -67,7 +67,7 @@ def test_a_guest_that_was_ready_stays_so_until_a_new_agent_knows_better() -> Non
 def test_trouble_is_told_in_the_condition_it_concerns_and_in_the_headline(concern: str, expected: str) -> None:
     found = trouble(concern, NotReady("no room left", reason="PoolFull"))
 
-    status = told(trouble=found, volumes={})
+    status = told(troubles=[found], volumes={})
     assert (status.state, status.reason, status.message) == ("Pending", "PoolFull", "no room left")
     others = {kind: word for kind, word in conditions(status).items() if kind not in {concern, "GuestReady"}}
     assert conditions(status)[concern] == ("False", "PoolFull")
@@ -75,7 +75,7 @@ def test_trouble_is_told_in_the_condition_it_concerns_and_in_the_headline(concer
 
 
 def test_trouble_with_a_running_guest_does_not_say_that_it_is_off() -> None:
-    status = told(make_guest(), trouble=trouble("Running", NotReady("no room", reason="SaveFailed")))
+    status = told(make_guest(), troubles=[trouble("Running", NotReady("no room", reason="SaveFailed"))])
 
     assert conditions(status)["Running"] == ("True", "SaveFailed")
 

@@ -6,8 +6,9 @@ from typing import Any
 import pytest
 from tests.support.machines import MAC, SUBNET, make_network
 
-from drover.api.domain import DomainInterface, DomainSeed
-from drover.planning import netconfig, seedtext
+from drover.api.domain import DomainInterface, DomainSeed, DomainText
+from drover.planning import netconfig, seed, seedtext
+from drover.planning.netconfig import HEAD
 
 SIX = {"name": "v6", "cidr": "fd00:20::/64", "gateway": "fd00:20::1"}
 MATCH = {"match": {"macaddress": MAC}, "set-name": "eth0"}
@@ -104,3 +105,68 @@ def test_what_a_user_wrote_of_interfaces_stands() -> None:
     mine = DomainSeed.model_validate({"hostname": "web", "networkData": {"inline": "version: 2"}})
 
     assert netconfig.told(mine, [plug()], {}) is mine
+
+
+SEED = DomainSeed.model_validate({"hostname": "web"})
+FIRST, STATIC = "02:00:00:00:00:01", "02:00:00:00:00:02"
+
+
+def generated(*interfaces: DomainInterface, **network: Any) -> DomainSeed:
+    """The seed of a machine with these interfaces."""
+    found = netconfig.told(SEED, interfaces, {"default": make_network(**network)})
+    assert found is not None
+    return found
+
+
+def card(mac: str, ip: str = "10.20.0.7", mode: str = "DHCP", **changes: Any) -> DomainInterface:
+    content = {"name": f"n{mac[-1]}", "network": "default", "mac": mac, "ip": ip, "addressMode": mode}
+    return DomainInterface.model_validate(content | changes)
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "expected"),
+    [
+        pytest.param([card(FIRST)], [card(FIRST)], True, id="the same"),
+        pytest.param([card(FIRST)], [card(FIRST), card(STATIC, mode="Static")], True, id="one came"),
+        pytest.param(
+            [card(FIRST), card(STATIC, mode="Static")], [card(STATIC, mode="Static")], True, id="the first went"
+        ),
+        pytest.param(
+            [card(FIRST, mode="Unmanaged")],
+            [card(FIRST, mode="Unmanaged"), card(STATIC)],
+            True,
+            id="beside a silent one",
+        ),
+        pytest.param([card(FIRST)], [card(FIRST, mode="Static")], False, id="another mode"),
+        pytest.param([card(FIRST, mode="Static")], [card(FIRST)], False, id="another mode of the only one"),
+        pytest.param(
+            [card(FIRST, mode="Static")], [card(FIRST, "10.20.0.8", mode="Static")], False, id="another address"
+        ),
+    ],
+)
+def test_interfaces_that_come_and_go_are_no_news_of_the_seed(
+    before: list[DomainInterface], after: list[DomainInterface], *, expected: bool
+) -> None:
+    told = netconfig.remembered(generated(*before), before)
+
+    assert len(told) <= 256
+    assert netconfig.is_told(told, generated(*after), after) is expected
+    assert not netconfig.is_told(told, generated(*after).model_copy(update={"hostname": "db"}), after)
+
+
+def test_what_an_earlier_release_remembered_is_understood() -> None:
+    both = [card(FIRST), card(STATIC, mode="Static")]
+
+    assert netconfig.is_told(seed.digest(generated(*both)), generated(*both), both)
+    assert not netconfig.is_told(seed.digest(generated(*both)), SEED, [])
+    assert (netconfig.is_told("", None, []), netconfig.is_told("", SEED, [])) == (True, False)
+
+
+@pytest.mark.parametrize("text", ["version: 2", HEAD, f"{HEAD}}}}}", f'{HEAD}"a": 1}}}}', f'{HEAD}"a": {{}}}}}}'])
+def test_what_a_user_wrote_is_compared_as_a_whole(text: str) -> None:
+    mine = SEED.model_copy(update={"network_data": DomainText(inline=text)})
+
+    told = netconfig.remembered(mine, [card(FIRST)])
+
+    assert netconfig.is_told(told, mine, [card(FIRST)])
+    assert text == f"{HEAD}}}}}" or not netconfig.is_told(told, SEED, [card(FIRST)])

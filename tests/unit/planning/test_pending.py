@@ -3,13 +3,14 @@
 from typing import Any
 
 import pytest
-from tests.support.machines import make_domain
+from tests.support.machines import make_domain, make_network
 
-from drover.api.domain import DomainSpec, Lack, LiveMachine
-from drover.planning import live, pending
+from drover.api.domain import DomainSpec, DomainStatus, Lack, LiveMachine, Obstacle
+from drover.planning import live, netconfig, pending
 from drover.planning.domain_action import AttachDisk, DetachDisk, DetachInterface, RemoveLease, ResizeDisk
 from drover.planning.live import machine as live_machine
 from drover.planning.pending import Rotation
+from drover.state.devices import drive_bus
 
 NEWER = Rotation({"boot": "9"})
 SEED = {"hostname": "web", "userData": {"secret": {"name": "boot", "key": "user"}}, "metaData": {"inline": "a: b"}}
@@ -56,6 +57,19 @@ def test_what_was_said_of_a_secret_stands_until_it_is_looked_at_again() -> None:
 
     assert pending.changes(flying("boot 7"), ordered(), Rotation(told=said)) == said
     assert pending.changes(flying("boot 9"), ordered(), Rotation(told=said)) == []
+
+
+def test_an_interface_more_is_no_news_of_the_seed() -> None:
+    lan, wan = LAN | {"ip": "10.20.0.2"}, WAN | {"ip": "10.20.0.3"}
+    networks = {"n": make_network()}
+    specs = [make_domain(seed=SEED, interfaces=each).spec for each in ([lan], [lan, wan])]
+    before, after = (
+        spec.model_copy(update={"seed": netconfig.told(spec.seed, spec.interfaces, networks)}) for spec in specs
+    )
+    present = live_machine(before).model_copy(update={"secrets": ["boot 7"]})
+
+    assert [(each.path, each.effect) for each in pending.changes(present, after)] == [("spec.interfaces[wan]", "Live")]
+    assert [each.path for each in pending.changes(present, after, NEWER)][1:] == ["spec.cloudInit.userDataSecretRef"]
 
 
 # --- hardware ---------------------------------------------------------------------------------------------------------
@@ -185,11 +199,11 @@ def test_when_the_steps_are_done_nothing_is_left() -> None:
     wanted: dict[str, Any] = {"disks": [DATA | {"sizeBytes": 2 << 30}], "interfaces": [WAN], "media": [CD | DISC]}
     after = make_domain(machine={"cores": 3, "memoryBytes": 1 << 29, "maxCores": 4}, **wanted).spec
     present, rounds = live_machine(before), 0
-    while (step := pending.first_live(present, after)) is not None and step.after is not None:
+    while (step := next(pending.live_changes(present, after), None)) is not None and step.after is not None:
         present, rounds = step.after, rounds + 1
 
     assert (rounds, list(pending.differences(present, after))) == (10, [])
-    assert pending.first_live(None, after) is None
+    assert list(pending.live_changes(None, after)) == []
 
 
 def test_live_changes_are_told_apart_from_those_that_wait() -> None:
@@ -205,7 +219,7 @@ def test_live_changes_are_told_apart_from_those_that_wait() -> None:
 def test_what_the_node_lacks_is_said_to_be_impossible() -> None:
     lacks = [Lack(path="spec.cpu.model", message="this node has no processor Z80"), Lack(path="x", message="y")]
     wanted = make_domain(machine=MACHINE | {"cpuModel": "Z80", "graphics": "SPICE"}).spec
-    told = pending.changes(live_machine(make_domain(machine=MACHINE).spec), wanted, lacking=lacks)
+    told = pending.changes(live_machine(make_domain(machine=MACHINE).spec), wanted, told=DomainStatus(lacking=lacks))
 
     assert [(each.path, each.effect) for each in told] == [
         ("spec.cpu.model", "Impossible"),
@@ -213,6 +227,20 @@ def test_what_the_node_lacks_is_said_to_be_impossible() -> None:
     ]
     assert pending.synced(told).reason == "Impossible"
     assert "Z80 not on this node (this node has no processor Z80)" in pending.synced(told).message
+
+
+def test_what_is_in_the_way_of_a_live_change_is_said_with_it() -> None:
+    obstacles = [Obstacle(path=path, message="QEMU says no") for path in ("spec.disks[data]", "spec.firmware", "gone")]
+    wanted = make_domain(disks=[ROOT, DATA], machine=MACHINE | {"firmware": "UEFI"}).spec
+    told = pending.changes(
+        live_machine(make_domain(disks=[ROOT], machine=MACHINE).spec), wanted, told=DomainStatus(obstacles=obstacles)
+    )
+
+    assert [(each.path, each.effect, each.reason) for each in told] == [
+        ("spec.firmware", "Restart", ""),
+        ("spec.disks[data]", "Live", "QEMU says no"),
+    ]
+    assert "is being changed (QEMU says no)" in pending.synced(told[1:]).message
 
 
 @pytest.mark.parametrize(
@@ -229,7 +257,7 @@ def test_what_another_plugin_or_revision_of_it_brings_waits_for_a_restart(
     )
 
     assert [each.effect for each in pending.changes(present, spec)] == ["Restart", "Restart"]
-    assert pending.first_live(present, spec) is None
+    assert list(pending.live_changes(present, spec)) == []
 
 
 def test_what_is_half_out_is_taken_out_whole_before_it_comes_back() -> None:
@@ -260,7 +288,7 @@ def test_what_was_begun_is_ended_though_all_else_waits_for_a_restart(
 
     found = [each for each in pending.differences(begun, spec) if each.begun]
     assert [[type(step).__name__ for step in each.steps[:2]] for each in found] == expected
-    assert pending.first_live(begun, spec) == found[0]
+    assert list(pending.live_changes(begun, spec)) == found
     assert [each.effect for each in pending.changes(begun, spec) if each.path in changing] == ["Live", "Live"]
 
 
@@ -272,6 +300,21 @@ def test_a_disk_that_an_earlier_release_plugged_in_grows_at_once() -> None:
         ("Live", (ResizeDisk(grown.disks[0]),))
     ]
     assert list(pending.differences(present, make_domain(disks=[ROOT]).spec)) == []
+
+
+@pytest.mark.parametrize(("architecture", "effects"), [("aarch64", ["Live"]), ("x86_64", ["Restart"])])
+def test_a_drive_may_have_brought_the_bus_that_a_disk_is_plugged_into(architecture: str, effects: list[str]) -> None:
+    plain, empty = {"name": "cd"}, {"name": "dvd", "bus": "SATA"}
+    started = live_machine(make_domain(media=[plain, empty]).spec)
+    present = live.placed(started, drive_bus(architecture))
+    after = make_domain(media=[plain, empty], disks=[SCSI]).spec
+
+    assert [each.effect for each in pending.differences(present, after)] == effects
+    assert live.placed(present, "SCSI") == present
+    (changed,) = pending.differences(present, make_domain(media=[plain | DISC, empty]).spec)
+    assert changed.after is not None
+    assert changed.after.media[0].split()[2:] == [f"on={drive_bus(architecture)}", "image=shop/disc"]
+    assert changed.present == "empty"
 
 
 def test_a_disk_that_is_plugged_in_takes_no_name_of_a_drive() -> None:

@@ -141,7 +141,7 @@ def _drive(medium: DomainMedium, content: PurePosixPath | None, plug: tuple[Disk
 
 
 def _bus(guest: Blueprint, medium: DomainMedium) -> DiskBus:
-    return medium.bus or ("SATA" if guest.host.architecture == "x86_64" else "SCSI")
+    return medium.bus or devices.drive_bus(guest.host.architecture)
 
 
 def _turn(turn: int) -> Iterator[Element]:
