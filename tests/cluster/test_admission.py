@@ -306,6 +306,18 @@ def test_a_protected_machine_is_deleted_only_after_its_protection_was_taken_off(
     nodes.kubectl("delete", "vm", "used", "-n", SPACE)
 
 
+async def test_a_domain_goes_by_hand_only_without_the_content_of_a_tpm(nodes: World) -> None:
+    body, key = caller.domain(SPACE, "sealed", MINE), Key(SPACE, "sealed")
+    body["spec"]["machine"]["tpm"] = "Enabled"
+    async with Cluster(accounts.endpoint(nodes, accounts.CONTROLLER), user_agent="controller") as controller:
+        made = await controller.create(DOMAIN, body)
+        refused = nodes.try_kubectl("delete", "dom", "sealed", "-n", SPACE)
+        await controller.delete(DOMAIN, key, uid=made["metadata"]["uid"])
+
+        assert "the content of the TPM of VirtualMachine web would go with Domain sealed" in refused.stderr
+        assert await controller.get(DOMAIN, key) is None
+
+
 def test_a_namespace_ends_although_things_in_it_are_protected_and_in_use(nodes: World) -> None:
     nodes.kubectl("create", "namespace", "admission-end")
     make(nodes, "VirtualMachine", {"deletionProtection": "Enabled"}, space="admission-end")
