@@ -80,6 +80,18 @@ def test_trouble_with_a_running_guest_does_not_say_that_it_is_off() -> None:
     assert conditions(status)["Running"] == ("True", "SaveFailed")
 
 
+def test_all_that_cannot_be_changed_is_told() -> None:
+    found = [
+        trouble("VolumesReady", NotReady(f"disk {name} would not", reason=f"Not{name}"), f"spec.disks[{name}]")
+        for name in "ba"
+    ]
+    status = told(make_guest(), troubles=found)
+
+    assert (status.reason, conditions(status)["VolumesReady"]) == ("Notb", ("False", "Notb"))
+    assert "disk b would not; disk a would not" in {each.message for each in status.conditions or ()}
+    assert [each.path for each in status.obstacles or ()] == ["spec.disks[a]", "spec.disks[b]"]
+
+
 def test_what_is_known_of_volumes_is_kept_and_what_is_no_disk_any_more_forgotten() -> None:
     before = DomainStatus(volumes=[*THERE.values(), VolumeFact(name="web.old", ready=True)])
 
