@@ -149,7 +149,9 @@ class Domains:
             unready=self._node.prober.trouble(work.order.meta.key),
             lacks=await lacks(work, guest.record) if guest is not None else {},
         )
-        if guest is not None and is_ready(work.order, ended.decision, facts):
+        # Who is being saved is not written to: libvirt would have that wait.
+        busy = guest is None or self._node.chores.is_doing(guest.uuid)
+        if guest is not None and not busy and is_ready(work.order, ended.decision, facts):
             return replace(facts, guest=await self._served(guest, ended.seen.ran_for))
         return facts
 

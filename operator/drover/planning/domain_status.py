@@ -186,6 +186,8 @@ def _running(decision: Decision, facts: Facts) -> Finding:
 def _guest_ready(order: DomainView, decision: Decision, facts: Facts) -> Finding:
     if decision.state != "Running":
         return Finding("GuestReady", "False", "NotRunning", f"the guest is {decision.state}")
+    if facts.guest is not None and facts.guest.reason == "Saving":
+        return Finding("GuestReady", "False", "Saving", "it stands still while its memory is being saved")
     if order.spec.readiness_probe is None:
         return Finding("GuestReady", "True", "Running")
     if facts.ready is None:

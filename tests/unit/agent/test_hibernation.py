@@ -42,7 +42,7 @@ async def end(world: World) -> None:
 
 async def test_a_guest_whose_memory_is_being_saved_keeps_nobody_waiting(world: World) -> None:
     assert (world.told.status.state, world.told.status.reason) == ("Running", "Hibernating")
-    assert world.condition("Running") == ("True", "Hibernating")
+    assert (world.condition("Running"), world.condition("GuestReady")) == (("True", "Hibernating"), ("False", "Saving"))
     assert world.host.calls.count("hibernate") == 1
 
     await end(world)
