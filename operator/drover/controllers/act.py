@@ -1,12 +1,12 @@
 """How each action is done: one call of the API, or two; what it answers is in the caches when it returns."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
 from drover.api.kinds import ADDRESS, BUDGET, DOMAIN, HYPERVISOR, POD, VIRTUALMACHINE, VOLUME, Kind
 from drover.controllers import node as nodes
+from drover.controllers.promise import placed, promised
 from drover.controllers.world import World
 from drover.errors import InvalidSpec, NotReady
 from drover.kube.errors import AlreadyExists, ApiFault, Conflict, Rejected
@@ -31,16 +31,13 @@ from drover.planning.action import (
 from drover.planning.adoption import Inherit, Left, heir, still_left
 from drover.planning.anchor import RELEASE_GRACE_SECONDS
 from drover.planning.ownership import machine_uid
-from drover.planning.room import crowded
 from drover.planning.transition import News
 from drover.planning.view import view
 from drover.planning.volume import ANNOTATION_USER
 from drover.runtime.store import Store
-from drover.state.objects import read_domain, read_volume
+from drover.state.objects import read_domain
 from drover.state.resource import Body, Key, Meta, read_meta
 
-LATEST = "9999"
-"""Stands for when something is made that is just about to be: after all that is there."""
 RECHECK_SECONDS = 5.0
 """Until a node that was not found to be off is asked about again."""
 
@@ -89,28 +86,8 @@ async def _remove_finalizer(action: RemoveFinalizer, world: World) -> None:
 
 
 async def _create(action: Create, world: World) -> None:
-    with _promised(action, world):
+    with promised(action, world):
         await _create_child(action, world)
-
-
-@contextmanager
-def _promised(action: Create, world: World) -> Iterator[None]:
-    """Count a volume from now on, and object if others took the room since it was decided to make it."""
-    key = read_meta(action.body).key
-    if action.kind is not VOLUME or world.stores.volumes.get(key) is not None:
-        yield
-        return
-    metadata = {**action.body["metadata"], "creationTimestamp": LATEST}
-    volume = view(read_volume({**action.body, "metadata": metadata}))
-    world.ledger.observe(None, volume)
-    try:
-        pool = world.stores.pools.get(Key("", volume.spec.pool or ""))
-        if pool is not None and crowded(view(pool), world.ledger.room(pool.meta.key.name, key.namespace)):
-            raise Conflict(f"the room for StorageVolume {key} was promised to others meanwhile")
-        yield
-    finally:
-        if world.stores.volumes.get(key) is None:
-            world.ledger.observe(volume, None)
 
 
 async def _create_child(action: Create, world: World) -> None:
@@ -159,6 +136,11 @@ async def _let_go(action: LetGo, world: World) -> None:
 
 
 async def _create_domain(action: CreateDomain, world: World) -> None:
+    with placed(action, world):
+        await _create_incarnation(action, world)
+
+
+async def _create_incarnation(action: CreateDomain, world: World) -> None:
     machine, epoch = action.machine, action.body["spec"]["epoch"]
     label = f"{names.LABEL_MACHINE}={machine.key.name}"
     listing, present = await asyncio.gather(

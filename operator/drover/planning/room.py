@@ -59,8 +59,16 @@ def bounded(effective: Effective, catalog: Catalog) -> tuple[Effective, Finding 
 
 
 def crowded(pool: PoolView, room: Room) -> bool:
-    """Tell whether a namespace was promised more than it may have."""
-    return pool.spec.namespace_limit is not None and room.namespace > quantity.whole(pool.spec.namespace_limit)
+    """Tell whether more was promised than a namespace may have, or than there is of what all nodes see."""
+    limit = pool.spec.namespace_limit
+    return (limit is not None and room.namespace > quantity.whole(limit)) or (
+        is_shared(pool) and bool(_full(pool, room, 0))
+    )
+
+
+def overfull(pool: PoolView, room: Room, node: str) -> bool:
+    """Tell whether more was promised on a node than it may promise."""
+    return any(each.name == node for each in _full(pool, room, 0))
 
 
 def excess(volume: VolumeView, pool: PoolView, room: Room) -> str:

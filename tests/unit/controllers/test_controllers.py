@@ -12,7 +12,7 @@ from tests.unit.controllers.cosmos import WEB, Controller, Cosmos
 
 from drover.api import kinds
 from drover.api.kinds import Kind
-from drover.controllers import address, defaults, image, network, pool
+from drover.controllers import address, defaults, image, network, pool, virtualmachine
 from drover.controllers.act import Hindered, do
 from drover.controllers.events import Events
 from drover.controllers.gather import gather
@@ -406,6 +406,30 @@ def test_volumes_that_are_made_at_once_are_no_more_than_their_namespace_may_have
         assert {type(each) for each in refused} == {Conflict}
         assert (len(refused), len(cosmos.etcd.every(kinds.VOLUME))) == (15, 5)
         assert controller.world.ledger.room("default", "shop").namespace == 5 << 30
+
+    run(story())
+
+
+def test_a_node_gets_no_more_volumes_at_once_than_it_may_promise() -> None:
+    async def story() -> None:
+        cosmos, controller = await _begin()
+        pool = cosmos.etcd.objects[kinds.POOL, Key("", "default")]
+        seen = {"nodes": [{"name": node, "ready": True, "capacity": "2Gi"} for node in ("n1", "n2")]}
+        bounded = {**pool, "spec": {**pool["spec"], "overcommit": "1"}, "status": seen}
+        cosmos.etcd.put(kinds.POOL, Key("", "default"), bounded)
+        cosmos.darken("n2")
+        spec = {"powerState": "Running", "interfaces": [], "disks": [{"name": "root", "size": "1Gi"}]}
+        keys = [Key("shop", name) for name in ("a", "b", "c", "d")]
+        for key in keys:
+            metadata = {"name": key.name, "namespace": key.namespace}
+            await cosmos.client.create(kinds.VIRTUALMACHINE, {"metadata": metadata, "spec": spec})
+        for _ in range(3):
+            controller.caches.hear()
+            stories = (virtualmachine.reconcile(key, controller.world) for key in keys)
+            await asyncio.gather(*stories, return_exceptions=True)
+            cosmos.schedule()
+        assert len(cosmos.etcd.every(kinds.DOMAIN)) == 2
+        assert controller.world.ledger.nodes("default")["n1"] == 2 << 30
 
     run(story())
 

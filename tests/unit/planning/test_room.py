@@ -288,6 +288,23 @@ def test_a_volume_says_what_it_asks_for_in_vain(volume: VolumeView, promises: Ro
     assert bool(room.excess(volume, make_pool(namespaceLimit="20Gi"), promises)) is said
 
 
+@pytest.mark.parametrize(
+    ("bound", "namespace", "node", "beyond"),
+    [
+        pytest.param({"namespaceLimit": "10Gi"}, 10, 0, (False, False), id="just within its limit"),
+        pytest.param({"namespaceLimit": "10Gi"}, 11, 0, (True, False), id="beyond its limit"),
+        pytest.param({"overcommit": "1"}, 0, 100, (False, False), id="just what the node has"),
+        pytest.param({"overcommit": "1"}, 0, 101, (False, True), id="more than the node has"),
+        pytest.param({"overcommit": "1", "access": "Shared"}, 0, 101, (True, True), id="more than all nodes see"),
+    ],
+)
+def test_what_is_promised_may_turn_out_to_be_too_much(bound: Any, namespace: int, node: int, beyond: Any) -> None:
+    pool = make_pool(status=nodes(n1="100Gi"), **bound)
+    promises = Room(namespace=namespace * GIB, nodes={"n1": node * GIB})
+    assert (room.crowded(pool, promises), room.overfull(pool, promises, "n1")) == beyond
+    assert not room.overfull(pool, promises, "n2")
+
+
 # --- the ledger ------------------------------------------------------------------------------------------------------
 
 

@@ -1,0 +1,67 @@
+"""Room in pools that is promised while something is being made: many are decided about at once, by the same figures."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from drover.api.kinds import VOLUME
+from drover.controllers.world import World
+from drover.kube.errors import Conflict
+from drover.planning.action import Create, CreateDomain
+from drover.planning.pool import is_shared
+from drover.planning.room import crowded, overfull
+from drover.planning.view import DomainView, view
+from drover.state.objects import read_domain, read_volume
+from drover.state.resource import Key, read_meta
+
+LATEST = "9999"
+"""Stands for when something is made that is just about to be: after all that is there."""
+
+
+@contextmanager
+def promised(action: Create, world: World) -> Iterator[None]:
+    """Count a volume from now on, and object if others took the room since it was decided to make it."""
+    key = read_meta(action.body).key
+    if action.kind is not VOLUME or world.stores.volumes.get(key) is not None:
+        yield
+        return
+    metadata = {**action.body["metadata"], "creationTimestamp": LATEST}
+    volume = view(read_volume({**action.body, "metadata": metadata}))
+    world.ledger.observe(None, volume)
+    try:
+        pool = world.stores.pools.get(Key("", volume.spec.pool or ""))
+        if pool is not None and crowded(view(pool), world.ledger.room(pool.meta.key.name, key.namespace)):
+            raise Conflict(f"the room for StorageVolume {key} was promised to others meanwhile")
+        yield
+    finally:
+        if world.stores.volumes.get(key) is None:
+            world.ledger.observe(volume, None)
+
+
+@contextmanager
+def placed(action: CreateDomain, world: World) -> Iterator[None]:
+    """Count what a Domain's disks take of its node from now on, and object if others took the room meanwhile."""
+    if not any(view(pool).spec.overcommit for pool in world.stores.pools.values()):
+        yield
+        return
+    domain = view(read_domain(action.body))
+    world.ledger.place(None, domain)
+    try:
+        if pool := next((name for name in _new_pools(domain, world) if _is_overfull(name, domain, world)), None):
+            raise Conflict(f"the room in pool {pool} on {domain.spec.node_name} was promised to others meanwhile")
+        yield
+    finally:
+        if world.stores.domains.get(domain.meta.key) is None:
+            world.ledger.place(domain, None)
+
+
+def _new_pools(domain: DomainView, world: World) -> set[str]:
+    """Find the pools in which a Domain's node is to make volumes."""
+    namespace = domain.meta.key.namespace
+    known = ((disk.pool, world.stores.volumes.get(Key(namespace, disk.volume))) for disk in domain.spec.disks)
+    return {pool for pool, found in known if found is None or not view(found).status.node_name}
+
+
+def _is_overfull(name: str, domain: DomainView, world: World) -> bool:
+    pool = world.stores.pools.get(Key("", name))
+    room = world.ledger.room(name, domain.meta.key.namespace)
+    return pool is not None and not is_shared(view(pool)) and overfull(view(pool), room, domain.spec.node_name)
