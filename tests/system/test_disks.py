@@ -1,6 +1,9 @@
 """Disks keep data as promised: detached, retained, deleted, full."""
 
+import pytest
 from tests.system.world import BOOT, Machine, Tenant, World, eventually, make_machine, make_object
+
+DISKS = (("root", "64Mi"), ("data", "32Mi"), ("more", "16Mi"))
 
 
 def test_a_detached_disk_keeps_its_data_and_comes_back(machine: Machine) -> None:
@@ -39,6 +42,24 @@ def test_a_volume_in_use_is_not_given_to_a_second_machine(machine: Machine) -> N
     eventually("VolumeInUse", lambda: second.condition("VolumesReady").get("reason") == "VolumeInUse", 30)
     assert "web" in second.condition("Ready")["message"]
     second.delete()
+
+
+@pytest.mark.long
+def test_a_machine_wakes_with_the_disks_it_fell_asleep_with_and_is_given_the_others_then(tenant: Tenant) -> None:
+    root, data, more = ({"name": name, "size": size} for name, size in DISKS)
+    machine = tenant.start(disks=[root, data])
+    machine.patch(powerState="Hibernated")
+    machine.reach("Hibernated")
+    machine.patch(disks=[root | {"size": "96Mi"}, more])
+    tenant.apply(make_machine("second", disks=[{"name": "root", "volume": "web.data"}]))
+    second = tenant.machine("second")
+    eventually("VolumeInUse", lambda: second.condition("VolumesReady").get("reason") == "VolumeInUse", 30)
+
+    machine.patch(powerState="Running")
+
+    eventually("its disks", lambda: machine.ask("/cgi-bin/disks") == "vda 98304\nvdb 16384\n", BOOT)
+    assert machine.boots() == 1
+    second.ready()
 
 
 def test_a_full_pool_makes_no_half_machine(tenant: Tenant, world: World) -> None:

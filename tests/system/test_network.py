@@ -1,7 +1,9 @@
 """Addresses, names and probes, asked of the guests."""
 
+from ipaddress import ip_network
+
 import pytest
-from tests.system.world import Tenant, World, eventually, make_machine
+from tests.system.world import BOOT, Tenant, World, eventually, make_machine
 
 MAC = "02:00:00:00:0a:01"
 
@@ -65,3 +67,25 @@ def test_a_machine_that_fits_nowhere_has_the_schedulers_own_words(tenant: Tenant
     machine = tenant.machine("huge")
     eventually("Scheduled=False", lambda: machine.condition("Scheduled").get("reason") == "Unschedulable", 30)
     assert "Insufficient memory" in machine.condition("Scheduled")["message"]
+
+
+@pytest.mark.long
+def test_two_machines_that_are_off_exchange_their_addresses(tenant: Tenant, world: World) -> None:
+    free = [address_in(world, number) for number in (3000, 3001)]
+    for name, ip in zip("ab", free, strict=True):
+        tenant.apply(make_machine(name, disk=None, interfaces=[{"name": "lan", "address": ip}]))
+    machines = [tenant.machine(name).ready() for name in "ab"]
+    for each in machines:
+        each.patch(powerState="Stopped")
+        each.reach("Stopped")
+
+    for each, ip in zip(machines, reversed(free), strict=True):
+        each.patch(powerState="Running", interfaces=[{"name": "lan", "address": ip}])
+
+    eventually("the other's address", lambda: [each.ready().ip for each in machines] == free[::-1], BOOT)
+
+
+def address_in(world: World, number: int) -> str:
+    """An address of the default network that is given out late."""
+    subnet = (world.get("vnet", "default") or {})["spec"]["subnets"][0]
+    return str(ip_network(subnet["cidr"])[number])
