@@ -191,8 +191,15 @@ def _endpoints(machine: MachineView, world: World) -> Finding | None:
 def _home(machine: MachineView, world: World) -> str:
     """Find the network of the interfaces that name none."""
     default = catalogs.default(view(each) for each in world.stores.networks.values())
-    held = (view(each) for each in world.stores.addresses.by(MACHINE, machine.meta.uid))
-    return home(machine.spec, default, held, {key.name for key in world.stores.networks.names()})
+    return home(machine.spec, default, _plugs(machine, world), {key.name for key in world.stores.networks.names()})
+
+
+def _plugs(machine: MachineView, world: World) -> Iterator[tuple[str, str]]:
+    """List the interfaces that a machine has, with their networks; those without addresses are in Domains alone."""
+    for address in world.stores.addresses.by(MACHINE, machine.meta.uid):
+        yield address.spec.interface, address.spec.network
+    for domain in world.stores.domains.by(MACHINE, machine.meta.uid):
+        yield from ((each.name, each.network) for each in view(domain).spec.interfaces)
 
 
 def _exhausted(network: NetworkView, world: World) -> bool:

@@ -17,7 +17,7 @@ from drover.planning.catalog import Catalog
 from drover.planning.hardware import EffectiveMedium
 from drover.planning.inheritance import Inheritance
 from drover.planning.merge import gaps
-from drover.planning.view import AddressView, NetworkView
+from drover.planning.view import NetworkView
 from drover.state.devices import turns
 
 MIB = 1 << 20
@@ -175,10 +175,13 @@ def interfaces(spec: VirtualMachineSpec) -> list[Interface]:
     return [Interface(name=names.DEFAULT_INTERFACE)] if spec.interfaces is None else spec.interfaces
 
 
-def home(spec: VirtualMachineSpec, default: str, held: Iterable[AddressView], networks: Container[str]) -> str:
-    """Network of the interfaces that name none: where one has its address, for the machine's life; else the default."""
+def home(spec: VirtualMachineSpec, default: str, plugs: Iterable[tuple[str, str]], networks: Container[str]) -> str:
+    """Network of the interfaces that name none: where they are, for the machine's life; else the default.
+
+    `plugs`: interfaces that have addresses, or are in a Domain, with their networks.
+    """
     open_ = {each.name for each in interfaces(spec) if not each.network}
-    found = {each.spec.network for each in held if each.spec.interface in open_ and each.spec.network in networks}
+    found = {network for name, network in plugs if name in open_ and network in networks}
     return default if default in found or not found else min(found)
 
 

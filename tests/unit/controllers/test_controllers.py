@@ -434,19 +434,20 @@ def test_a_node_gets_no_more_volumes_at_once_than_it_may_promise() -> None:
     run(story())
 
 
-def test_a_machine_keeps_its_address_when_another_network_becomes_the_default() -> None:
+@pytest.mark.parametrize("mode", ["DHCP", "Unmanaged"])
+def test_a_machine_stays_where_it_is_when_another_network_becomes_the_default(mode: str) -> None:
     async def story() -> None:
         cosmos, _ = await _begin()
-        await cosmos.create()
+        await cosmos.create(interfaces=[{"name": "lan", "addressMode": mode}])
         await cosmos.settle()
-        (before,) = [body["spec"] for _, body in cosmos.etcd.every(kinds.ADDRESS)]
+        before = [body["spec"] for _, body in cosmos.etcd.every(kinds.ADDRESS)]
         old = cosmos.etcd.objects[kinds.NETWORK, Key("", "default")]
         new = {"type": "NAT", "default": True, "subnets": [{"name": "v4", "cidr": "10.30.0.0/28"}]}
         await cosmos.client.create(kinds.NETWORK, {"metadata": {"name": "other"}, "spec": new})
         cosmos.etcd.put(kinds.NETWORK, Key("", "default"), {**old, "spec": {**old["spec"], "default": False}})
         cosmos.annotate("restartedAt")
         await cosmos.settle()
-        assert [body["spec"] for _, body in cosmos.etcd.every(kinds.ADDRESS)] == [before]
+        assert [body["spec"] for _, body in cosmos.etcd.every(kinds.ADDRESS)] == before
         assert [
             each["network"] for _, body in cosmos.etcd.every(kinds.DOMAIN) for each in body["spec"]["interfaces"]
         ] == ["default"]

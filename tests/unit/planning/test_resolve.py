@@ -5,7 +5,6 @@ from typing import Any
 import pytest
 from tests.support.machines import (
     POLICY,
-    make_address,
     make_catalog,
     make_image,
     make_kernel,
@@ -157,7 +156,7 @@ def test_an_interface_is_as_its_network_and_its_owner_say() -> None:
 )
 def test_interfaces_that_name_no_network_stay_where_they_are(interface: Any, held: Any, network: str) -> None:
     spec = make_machine(interfaces=[{"name": "lan", **interface}]).spec
-    assert home(spec, "new", [make_address(network=each) for each in held], {"old", "new"}) == network
+    assert home(spec, "new", [("lan", each) for each in held], {"old", "new"}) == network
 
 
 @pytest.mark.parametrize(
