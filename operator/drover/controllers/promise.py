@@ -9,7 +9,7 @@ from drover.kube.errors import Conflict
 from drover.planning.action import Create, CreateDomain
 from drover.planning.pool import is_shared
 from drover.planning.room import crowded, overfull
-from drover.planning.view import DomainView, view
+from drover.planning.view import DomainView, PoolView, view
 from drover.state.objects import read_domain, read_volume
 from drover.state.resource import Key, read_meta
 
@@ -20,21 +20,28 @@ LATEST = "9999"
 @contextmanager
 def promised(action: Create, world: World) -> Iterator[None]:
     """Count a volume from now on, and object if others took the room since it was decided to make it."""
+    pool = _bounded(action, world)
     key = read_meta(action.body).key
-    if action.kind is not VOLUME or world.stores.volumes.get(key) is not None:
+    if pool is None or world.stores.volumes.get(key) is not None:
         yield
         return
     metadata = {**action.body["metadata"], "creationTimestamp": LATEST}
     volume = view(read_volume({**action.body, "metadata": metadata}))
     world.ledger.observe(None, volume)
     try:
-        pool = world.stores.pools.get(Key("", volume.spec.pool or ""))
-        if pool is not None and crowded(view(pool), world.ledger.room(pool.meta.key.name, key.namespace)):
+        if crowded(pool, world.ledger.room(pool.meta.key.name, key.namespace)):
             raise Conflict(f"the room for StorageVolume {key} was promised to others meanwhile")
         yield
     finally:
         if world.stores.volumes.get(key) is None:
             world.ledger.observe(volume, None)
+
+
+def _bounded(action: Create, world: World) -> PoolView | None:
+    """Find the pool of a volume that is to be made, if it is a bounded one: of others nothing is summed up."""
+    found = world.stores.pools.get(Key("", action.body["spec"].get("pool") or "")) if action.kind is VOLUME else None
+    pool = view(found) if found else None
+    return pool if pool and (pool.spec.namespace_limit or pool.spec.overcommit) else None
 
 
 @contextmanager
