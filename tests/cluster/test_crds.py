@@ -314,7 +314,7 @@ REFUSED = [
     pytest.param(network("a" * 21), "metadata.name|at most 20 characters", id="long-network-name"),
     pytest.param(network(cidr="10.20.0.1/24"), 'cidr: Invalid value: "10.20.0.1/24"|10.20.0.0/24', id="host"),
     pytest.param(network(cidr="10.20.0.0/30"), "subnets[0].cidr|prefix of 12 to 29|not 10.20.0.0/30", id="narrow"),
-    pytest.param(network(cidr="fd00::/48"), "subnets[0].cidr|IPv6 network|64 to 120; not fd00::/48", id="wide-ipv6"),
+    pytest.param(network(cidr="fd00::/48"), "subnets[0].cidr|IPv6 network|64 to 120|not fd00::/48", id="wide-ipv6"),
     pytest.param(network(cidr="fd00::/64"), "subnets[0].gateway|inside fd00::/64, not 10.20.0.1", id="other-family"),
     pytest.param(typed(type="Overlay"), "spec.overlay|overlay is required with type Overlay", id="no-overlay"),
     pytest.param(typed(overlay={"vni": 1}), "spec.overlay|not allowed with any other", id="overlay-of-nat"),
@@ -381,11 +381,6 @@ REFUSED = [
     pytest.param(first_boot(userDataSecretRef={"name": "a"}), "userDataSecretRef.key: Required value", id="no-key"),
     pytest.param(vm(plugin="A/b"), 'spec.plugin: Invalid value: "A/b"|namespace/name', id="plugin-name"),
     pytest.param(plugin(state="Off"), 'spec.state: Unsupported value: "Off"|"Disabled"', id="plugin-state"),
-    pytest.param(
-        plugin(workload={"entrypoint": ["/a"], "env": [{"name": "A", "value": "b\0"}]}),
-        "spec.workload.env[0].value",
-        id="null-in-a-variable",
-    ),
     pytest.param(plugin(workload={"port": 80}), "spec.workload|type and port together", id="port-alone"),
     *(
         pytest.param(plugin(template=template), f'unknown field "spec.template.{path}"', id=f"template-{path}")

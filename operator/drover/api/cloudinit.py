@@ -10,8 +10,6 @@ TEXT_LIMIT = 65536
 """Characters of a text that stands in a spec; a Secret may hold more."""
 KEY_LINE = r"^[ -~]+$"
 DATA_KEY = r"^[-._a-zA-Z0-9]+$"
-NO_NULL = r"^[^\x00]*$"
-"""What neither an argument nor a variable of a program can hold; line ends can be in both."""
 
 FORMS = (
     "#!",
@@ -85,5 +83,5 @@ class EnvironmentVariable(Model):
 
     name: Annotated[str, Field(max_length=253, pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")]
     """Name of the variable."""
-    value: Annotated[str, Field(max_length=4096, pattern=NO_NULL)] = ""
+    value: Annotated[str, Field(max_length=4096)] = ""
     """Its value; nothing secret: everybody who may use the plugin can read it."""

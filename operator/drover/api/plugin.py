@@ -21,7 +21,7 @@ from drover.api.base import (
     rule,
     rules,
 )
-from drover.api.cloudinit import NO_NULL, EnvironmentVariable, InlineCloudInit
+from drover.api.cloudinit import EnvironmentVariable, InlineCloudInit
 from drover.api.hardware import (
     CPU,
     Architecture,
@@ -147,11 +147,7 @@ class Workload(Model):
     port: Port | None = None
     """Port it listens on."""
     entrypoint: (
-        Annotated[
-            list[Annotated[str, Field(min_length=1, max_length=4096, pattern=NO_NULL)]],
-            Field(min_length=1, max_length=64),
-        ]
-        | None
+        Annotated[list[Annotated[str, Field(min_length=1, max_length=4096)]], Field(min_length=1, max_length=64)] | None
     ) = None
     """Command and arguments to run once the guest is up, at every boot; default whatever the image starts."""
     env: Annotated[list[EnvironmentVariable], Field(max_length=128, json_schema_extra=keyed("name"))] | None = None

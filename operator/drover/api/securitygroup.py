@@ -72,7 +72,7 @@ class SecurityRule(Model):
     """Allow (default) or Deny. What any rule of any group of the interface denies is denied, whatever others allow."""
     protocol: Protocol = "Any"
     """TCP, UDP, ICMP (of IPv4 and IPv6) or Any (default)."""
-    ports: Annotated[list[Port], Field(min_length=1, max_length=32)] | None = None
+    ports: Annotated[list[Port], Field(max_length=32, json_schema_extra={"minItems": 1})] | None = None
     """Ports of the receiver, each a number or a range such as 8000-8010; absent: all."""
     from_: Annotated[Peers | None, Field(alias="from")] = None
     """Ingress: who sends; absent: anyone."""
