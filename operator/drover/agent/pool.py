@@ -56,8 +56,9 @@ async def ensure(node: Node, name: str) -> PoolFacts:
             await _lend(node, name)
         facts = await node.host.ensure_pool(name, path(node, name), lender)
     except OperatorError as error:
-        # A key that lets nobody in may be an old one.
-        node.host.keyring.drop(name)
+        if error.reason == "PoolUnusable":
+            # A key that lets nobody in may be an old one.
+            node.host.keyring.drop(name)
         node.shared.saw_pool(name, trouble=str(error))
         raise
     node.shared.saw_pool(name, facts=facts)
