@@ -1,20 +1,54 @@
 """Images of a Ceph cluster as disks: carried from node to node, grown, copied, wiped and deleted."""
 
 import json
+import os
+import subprocess
+import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
-from tests.system.services.ceph import PORT, Cluster, cluster
+from tests.system.services.ceph import STORE_BYTES, Cluster, cluster
+from tests.system.test_lvm import MIB, NAMESPACES, ROOT
 from tests.system.test_volumes import ON, SIZES, example, holder, reason, said, say
 from tests.system.world import Object, Tenant, World, eventually, make_machine, make_object
 
 NAMESPACE = "drover-system"
 
 
+@pytest.fixture(scope="module")
+def found(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    """What came of making, copying, growing, wiping and deleting images."""
+    folder = tmp_path_factory.mktemp("ceph")
+    inside = [sys.executable, "-m", "tests.system.ceph.inside", str(folder)]
+    known = os.environ | {"PYTHONPATH": f"{ROOT / 'operator'}:{ROOT}", "LVM_FOLDER": str(folder)}
+    command = ["unshare", *NAMESPACES, *inside]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False, env=known, cwd=ROOT)
+    assert done.returncode == 0, done.stderr[-4000:]
+    return dict(json.loads(done.stdout))
+
+
+@pytest.mark.long
+@pytest.mark.parametrize(
+    ("name", "size", "data"),
+    [("image", 8, MIB), ("blank", 8, 0), ("copy", 12, MIB), ("wiped", 12, 0), ("back", 16, MIB)],
+)
+def test_an_image_of_ceph_has_what_it_is_made_from(found: dict[str, Any], name: str, size: int, data: int) -> None:
+    begins = "AA" if data else "\0\0"
+
+    assert found[name] == {"size": size * MIB, "begins": begins, "data": data, "left": False}
+
+
+@pytest.mark.long
+def test_a_pool_of_ceph_is_opened_counted_and_left(found: dict[str, Any]) -> None:
+    assert (found["keyless"], found["capacity"], found["held"]) == ("PoolUnusable", STORE_BYTES, "VolumeOpen")
+    assert (sorted(found["volumes"]), found["left"]) == (["back", "blank", "image"], [])
+
+
 def prepared(world: World, tenant: Tenant) -> Object:
     """Apply the example's pool and its machine, on the first node; gives the Secret, which is missing yet."""
     pool, secret, machine = example("pool-rbd")
-    pool["spec"]["rbd"] |= {"monitors": [world.address], "port": PORT}
+    pool["spec"]["rbd"] |= {"monitors": [world.address]}
     machine["spec"]["nodeSelector"] = ON["n1"]
     tenant.apply(pool, machine)
     return secret

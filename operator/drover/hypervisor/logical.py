@@ -166,7 +166,8 @@ def facts(known: libvirt.virStorageVol) -> VolumeFile:
     """What is said of a volume."""
     with host_trouble("VolumeUnreadable"):
         _, capacity, allocation = known.info()
-    return VolumeFile(known.path(), capacity, allocation)
+    # Ceph counts the last object of an image whole, of which only a part may belong to it.
+    return VolumeFile(known.path(), capacity, min(capacity, allocation))
 
 
 @contextmanager

@@ -18,7 +18,7 @@ from tests.system.world import eventually
 from drover.sandbox import cache
 from drover.sandbox.command import run
 
-PORT, POOL, USER = 6790, "vms", "drover"
+PORT, POOL, USER = 3300, "vms", "drover"
 STORE_BYTES = 1 << 30
 LIBRARIES = "usr/lib/x86_64-linux-gnu"
 # fmt: off
@@ -35,8 +35,8 @@ SETTINGS = """\
 [global]
 fsid = {fsid}
 mon_initial_members = a
-mon_host = v1:{address}:{port}
-ms_bind_msgr2 = false
+mon_host = v2:{address}:{port}
+ms_bind_msgr1 = false
 keyring = {folder}/keyring
 log_file = {folder}/$name.log
 admin_socket = {folder}/$name.$pid.asok
@@ -59,7 +59,7 @@ memstore_device_bytes = {size}
 public_addr = {address}
 cluster_addr = {address}
 [mon.a]
-public_addr = v1:{address}:{port}
+public_addr = v2:{address}:{port}
 """
 
 
@@ -121,7 +121,7 @@ def cluster(address: str, folder: Path) -> Iterator[Cluster]:
     (folder / "ceph.conf").write_text(settings)
     _keys(made)
     number, keyring, map_ = str(uuid.uuid4()), str(folder / "keyring"), str(folder / "monmap")
-    made.ask("monmaptool", "--create", "--addv", "a", f"[v1:{address}:{PORT}]", map_)
+    made.ask("monmaptool", "--create", "--addv", "a", f"[v2:{address}:{PORT}]", map_)
     made.ask("ceph-mon", "--id", "a", "--mkfs", "--monmap", map_, "--keyring", keyring)
     with ExitStack() as stack:
         stack.enter_context(_running(made, "ceph-mon", "a"))

@@ -1,0 +1,1 @@
+"""A libvirtd and a Ceph cluster of their own."""
