@@ -1,5 +1,6 @@
 """Stands in for libvirt's program that writes a guest's memory to its file: slow until it is told to hurry."""
 
+import os
 import subprocess
 import sys
 import time
@@ -16,7 +17,7 @@ def main() -> int:
     # The file is one that is open already.
     with subprocess.Popen([REAL, *sys.argv[1:]], stdin=subprocess.PIPE, close_fds=False) as writer:
         assert writer.stdin is not None
-        while piece := sys.stdin.buffer.raw.read(PIECE_BYTES):  # type: ignore[attr-defined]
+        while piece := os.read(sys.stdin.fileno(), PIECE_BYTES):
             writer.stdin.write(piece)
             time.sleep(0 if HURRY.exists() else PAUSE)
     return writer.returncode

@@ -2,13 +2,14 @@
 
 import sys
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 from tests.system import iohelper
 from tests.system.world import BOOT, Machine, Tenant, World, eventually, make_machine
 
 HELPER = "/usr/lib/libvirt/libvirt_iohelper"
-ON_N1 = {"nodeSelector": {"kubernetes.io/hostname": "n1"}}
+ON_N1: dict[str, Any] = {"nodeSelector": {"kubernetes.io/hostname": "n1"}}
 pytestmark = pytest.mark.long
 
 

@@ -3,6 +3,7 @@
 import asyncio
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 import pytest
 from tests.unit.agent.world import KEY, UUID, World
@@ -62,7 +63,7 @@ async def test_a_guest_whose_memory_is_being_saved_keeps_nobody_waiting(world: W
     ],
 )
 async def test_who_wants_something_else_by_then_need_not_wait(
-    world: World, wish: dict[str, object], state: str, verbs: list[str]
+    world: World, wish: dict[str, Any], state: str, verbs: list[str]
 ) -> None:
     world.order(**wish)
 

@@ -64,7 +64,7 @@ def test_wires_that_cannot_be_put_up_are_passed_over() -> None:
 def test_what_is_plugged_in_waits_until_it_is_told_and_keeps_nothing_else_waiting(
     *, primed: bool, again: float
 ) -> None:
-    spec = {"machine": ROOMY, "disks": [DISK, DATA]}
+    spec: dict[str, Any] = {"machine": ROOMY, "disks": [DISK, DATA]}
     present = live_machine(make_order(**spec | {"machine": ROOMY | {"cores": 1}}).spec)
     present = present.model_copy(update={"changing": {DISKS: "Plugging"}})
     guest = make_guest(record=make_record(live=present))
