@@ -119,15 +119,6 @@ def test_a_guest_that_fails_again_and_again_is_held_back(tenant: Tenant) -> None
     assert "s" in machine.condition("Running")["message"]
 
 
-def test_a_guest_that_does_not_listen_loses_its_power_after_the_grace_period(machine: Machine) -> None:
-    machine.ask("/cgi-bin/deaf")
-
-    machine.patch(powerState="Stopped", terminationGracePeriodSeconds=3)
-
-    machine.reach("Stopped", 40)
-    assert machine.status["lastStop"]["reason"] == "Requested"
-
-
 def test_what_is_done_behind_our_back_is_told_and_put_right(machine: Machine) -> None:
     boots = machine.boots()
 
@@ -137,6 +128,15 @@ def test_what_is_done_behind_our_back_is_told_and_put_right(machine: Machine) ->
     eventually("it is defined again", lambda: "yes" in machine.virsh("dominfo").split("Persistent:")[1][:20], 10)
 
     assert machine.ready().boots() == boots
+
+
+def test_a_guest_that_does_not_listen_loses_its_power_after_the_grace_period(machine: Machine) -> None:
+    machine.ask("/cgi-bin/deaf")
+
+    machine.patch(powerState="Stopped", terminationGracePeriodSeconds=3)
+
+    machine.reach("Stopped", 40)
+    assert machine.status["lastStop"]["reason"] == "Requested"
 
 
 def _befall(machine: Machine, accident: str) -> None:
