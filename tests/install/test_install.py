@@ -7,17 +7,16 @@ from pathlib import Path
 import pytest
 from tests.install import cluster
 from tests.install.cluster import Helm
-from tests.system.world import Machine, Tenant, World, eventually, hold, make_machine
+from tests.system.world import EXAMPLES, Machine, Tenant, World, eventually, hold, make_machine
 
 from drover.sandbox import cache
 from drover.sandbox.layout import NAMESPACE
 
-QUICKSTART = Path(__file__).resolve().parents[2] / "manifests" / "examples" / "quickstart.yaml"
 GAP = 20.0
 
 
 def test_the_first_machine_is_three_commands_away(world: World) -> None:
-    world.kubectl("apply", "-f", str(QUICKSTART))
+    world.kubectl("apply", "-f", str(EXAMPLES / "quickstart.yaml"))
     world.kubectl("wait", "--for=condition=Ready", "vm/hello", "--timeout=90s")
 
     hello = Tenant(world, "default").machine("hello")

@@ -1,7 +1,7 @@
 """Images that are captured from volumes: a moment in time, asked of a guest that starts from one."""
 
 import pytest
-from tests.system.test_volumes import SIZES, example, holder, reason, said, say
+from tests.system.test_volumes import SIZES, holder, reason, said, say
 from tests.system.world import Object, Tenant, World, eventually, make_object
 
 POOL = "/var/lib/drover/pools/default"
@@ -20,10 +20,10 @@ def files(world: World, node: str) -> list[str]:
 
 
 def test_an_image_is_captured_when_its_volume_is_not_in_use_and_stays_as_it_was(tenant: Tenant, world: World) -> None:
-    tenant.apply(*example("volume"))
+    tenant.example("volume")
     writer, copy = tenant.machine("writer").ready(), tenant.machine("copy")
     say(writer, "kept")
-    tenant.apply(*example("image-capture"))
+    tenant.example("image-capture")
     eventually("VolumeInUse", lambda: ready(tenant)["reason"] == "VolumeInUse", 30)
     assert "VirtualMachine writer, which is running" in ready(tenant)["message"]
     eventually("ImageNotCaptured", lambda: reason(copy) == "ImageNotCaptured", 30)

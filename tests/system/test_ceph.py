@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 from tests.system.services.ceph import STORE_BYTES, Cluster, cluster
 from tests.system.test_lvm import MIB, NAMESPACES, ROOT
-from tests.system.test_volumes import ON, SIZES, example, holder, reason, said, say
-from tests.system.world import Object, Tenant, World, eventually, make_machine, make_object
+from tests.system.test_volumes import ON, SIZES, holder, reason, said, say
+from tests.system.world import Object, Tenant, World, eventually, example, make_kernel_image, make_machine, make_object
 
 NAMESPACE = "drover-system"
 
@@ -45,12 +45,12 @@ def test_a_pool_of_ceph_is_opened_counted_and_left(found: dict[str, Any]) -> Non
     assert (sorted(found["volumes"]), found["left"]) == (["back", "blank", "image"], [])
 
 
-def prepared(world: World, tenant: Tenant) -> Object:
+def prepared(world: World, tenant: Tenant, name: str) -> Object:
     """Apply the example's pool and its machine, on the first node; gives the Secret, which is missing yet."""
-    pool, secret, machine = example("pool-rbd")
+    pool, secret, machine = example(name)
     pool["spec"]["rbd"] |= {"monitors": [world.address]}
     machine["spec"]["nodeSelector"] = ON["n1"]
-    tenant.apply(pool, machine)
+    tenant.apply(make_kernel_image(), pool, machine)
     return secret
 
 
@@ -64,7 +64,7 @@ def write(world: World, secret: Object, key: str) -> None:
 def test_an_image_of_ceph_moves_with_its_machine_grows_and_is_copied(
     tenant: Tenant, world: World, tmp_path: Path
 ) -> None:
-    machine, secret = tenant.machine("floater"), prepared(world, tenant)
+    machine, secret = tenant.machine("floater"), prepared(world, tenant, "pool-rbd")
     eventually("SecretNotFound", lambda: reason(machine) == "SecretNotFound", 60)
     assert f"no Secret ceph-drover in namespace {NAMESPACE}" in machine.condition("VolumesReady")["message"]
     write(world, secret, "bm8ga2V5")

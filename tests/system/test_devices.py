@@ -1,14 +1,15 @@
 """Hardware as the spec says, asked of the guest: disks, drives, firmware, and what changes while it runs."""
 
+import json
 import xml.etree.ElementTree as ET
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.system import arm
-from tests.system.world import BOOT, Machine, Tenant, World, eventually, make_kernel_image, make_machine
+from tests.system import arm, installer
+from tests.system.world import BOOT, Machine, Tenant, World, eventually, make_machine
 
-EXAMPLES = Path(__file__).resolve().parents[2] / "manifests" / "examples"
 ROOT = {"name": "root", "size": "64Mi"}
 DATA = {"name": "data", "size": "32Mi"}
 SECURE_BOOT = "/sys/firmware/efi/efivars/SecureBoot-8be4df61-93ca-11d2-aa0d-00e098032b8c"
@@ -40,14 +41,13 @@ def settle(machine: Machine, what: str, look: Any) -> None:
 
 
 def example(tenant: Tenant, name: str, machine: str, seconds: float = BOOT) -> Machine:
-    """Apply an example as a user does who has the image of the quickstart, and wait until its machine serves."""
-    tenant.apply(make_kernel_image())
-    tenant.kubectl("apply", "-f", str(EXAMPLES / name))
+    """Apply an example, and wait until its machine serves."""
+    tenant.example(name)
     return tenant.machine(machine).ready(seconds)
 
 
 def test_disks_are_plugged_in_as_the_spec_says(tenant: Tenant) -> None:
-    machine = example(tenant, "disk-options.yaml", "disks")
+    machine = example(tenant, "disk-options", "disks")
 
     assert sizes(machine) == {"vda": 64, "vdb": 4, "vdc": 16, "sda": 8}
     assert shows(machine, "/sys/block/vdb/ro") == "1"
@@ -75,7 +75,7 @@ def test_disks_come_grow_and_go_while_the_guest_runs(tenant: Tenant) -> None:
 
 def test_a_medium_is_changed_while_the_guest_runs(tenant: Tenant) -> None:
     drive: dict[str, Any] = {"name": "cd", "type": "CDROM", "bus": "SCSI"}
-    machine = example(tenant, "cdrom.yaml", "reader")
+    machine = example(tenant, "cdrom", "reader")
     assert ask(machine, "disc", disk="sr0") == ""
 
     machine.patch(disks=[ROOT, drive | {"image": "disc"}])
@@ -94,8 +94,17 @@ def ejected(machine: Machine) -> bool:
 
 
 @pytest.mark.long
+def test_a_disc_with_a_boot_loader_is_started_from_before_the_disk(tenant: Tenant, world: World) -> None:
+    installer.provide(world.state / "images")
+    machine = example(tenant, "boot-order", "installed", 2 * BOOT)
+
+    assert installer.MARK in shows(machine, "/proc/cmdline")
+    assert machine.boots() == 1
+
+
+@pytest.mark.long
 def test_an_ephemeral_disk_is_new_at_every_start(tenant: Tenant) -> None:
-    machine = example(tenant, "disk-options.yaml", "disks")
+    machine = example(tenant, "disk-options", "disks")
     assert ask(machine, "write", disk="vdc", text="gone") == "written"
     assert ask(machine, "read", disk="vdc") == "gone"
 
@@ -108,7 +117,7 @@ def test_an_ephemeral_disk_is_new_at_every_start(tenant: Tenant) -> None:
 
 
 def test_cores_and_memory_change_while_the_guest_runs(tenant: Tenant) -> None:
-    machine = example(tenant, "live-resize.yaml", "grows")
+    machine = example(tenant, "live-resize", "grows")
     before = total(machine)
 
     machine.patch(cpu={"cores": 2}, memory={"size": "192Mi"})
@@ -142,7 +151,7 @@ def test_a_restart_with_more_memory_books_it_first(tenant: Tenant) -> None:
 
 
 def test_uefi_and_a_tpm_are_there_and_go_with_the_machine(tenant: Tenant, world: World) -> None:
-    machine = example(tenant, "firmware.yaml", "secure", 2 * BOOT)
+    machine = example(tenant, "firmware", "secure", 2 * BOOT)
     node, name = machine.node, f"{tenant.namespace}.secure"
 
     assert shows(machine, SECURE_BOOT)[-1] == "\x01"
@@ -173,7 +182,7 @@ def test_what_a_node_lacks_is_named_and_heals(tenant: Tenant, spec: dict[str, An
 
 
 def test_a_named_processor_is_had_and_one_that_the_node_lacks_is_said_to_be_impossible(tenant: Tenant) -> None:
-    machine = example(tenant, "processor.yaml", "named")
+    machine = example(tenant, "processor", "named")
     assert "Nehalem" in shows(machine, "/proc/cpuinfo")
     assert shows(machine, "/sys/class/dmi/id/product_version") == machine.status["resolved"]["machineType"]
     assert shows(machine, "/sys/class/misc/hw_random/rng_current") == "virtio_rng.0"
@@ -188,7 +197,7 @@ def test_a_named_processor_is_had_and_one_that_the_node_lacks_is_said_to_be_impo
 
 
 def test_a_guest_that_does_not_feed_its_watchdog_is_powered_off_and_started_again(tenant: Tenant) -> None:
-    machine = example(tenant, "watchdog.yaml", "watched")
+    machine = example(tenant, "watchdog", "watched")
     assert ask(machine, "starve") == "starving"
 
     eventually("a second boot", lambda: machine.ask("/boots") == "2\n", BOOT)
@@ -198,7 +207,7 @@ def test_a_guest_that_does_not_feed_its_watchdog_is_powered_off_and_started_agai
 
 @pytest.mark.long
 def test_a_screen_is_on_a_socket_of_its_node(tenant: Tenant, world: World) -> None:
-    machine = example(tenant, "graphics.yaml", "screen")
+    machine = example(tenant, "graphics", "screen")
     assert VGA in ask(machine, "pci")
 
     (listen,) = ET.fromstring(machine.virsh("dumpxml")).findall("devices/graphics/listen")
@@ -208,16 +217,15 @@ def test_a_screen_is_on_a_socket_of_its_node(tenant: Tenant, world: World) -> No
 
 def test_a_guest_of_another_architecture_is_emulated_where_that_is_allowed(tenant: Tenant, world: World) -> None:
     arm.provide(world.state / "images" / "tiny-arm64")
-    machine = example(tenant, "architecture.yaml", "foreign")
+    machine = example(tenant, "architecture", "foreign")
 
     eventually("arm64", lambda: shows(machine, "/proc/sys/kernel/osrelease").endswith("-cloud-arm64"))
     assert machine.status["resolved"]["architecture"] == "arm64"
 
 
 def test_huge_pages_are_booked_with_the_scheduler(tenant: Tenant) -> None:
-    # Nodes here have none: whether a guest gets them is not seen, only that no other node will do.
-    tenant.apply(make_kernel_image())
-    tenant.kubectl("apply", "-f", str(EXAMPLES / "hugepages.yaml"))
+    # Nodes here have none.
+    tenant.example("hugepages")
     machine = tenant.machine("large")
     eventually("no place", lambda: "hugepages-2Mi" in machine.condition("Scheduled").get("message", ""), 30)
 
@@ -226,9 +234,48 @@ def test_huge_pages_are_booked_with_the_scheduler(tenant: Tenant) -> None:
     eventually("a place", lambda: machine.condition("Scheduled").get("status") == "True", 30)
 
 
+def free_pages() -> int:
+    """Huge pages of this machine that nobody has."""
+    lines = (line.split() for line in Path("/proc/meminfo").read_text().splitlines())
+    return next(int(words[1]) for words in lines if words[0] == "HugePages_Free:")
+
+
+@pytest.fixture
+def paged(world: World) -> Iterator[str]:
+    """A node with huge pages, which this machine spares for a while; its Node tells of them as kubelets do."""
+    place, count = "/run/drover-pages", Path("/proc/sys/vm/nr_hugepages")
+    before = count.read_text()
+    count.write_text("96")
+    world.node("n1", "mkdir", "-p", place)
+    world.node("n1", "mount", "-t", "hugetlbfs", "none", place)
+    tell_of_pages(world, "192Mi")
+    yield "n1"
+    tell_of_pages(world, None)
+    world.node("n1", "umount", "-l", place)
+    count.write_text(before)
+
+
+def tell_of_pages(world: World, size: str | None) -> None:
+    """Have libvirt look at what there is, and the Node say it."""
+    world.sandbox("restart", "libvirtd-n1")
+    status = {part: {"hugepages-2Mi": size} for part in ("capacity", "allocatable")}
+    world.kubectl("patch", "node", "n1", "--subresource=status", "--type=merge", "-p", json.dumps({"status": status}))
+
+
+@pytest.mark.long
+def test_a_guest_has_its_memory_in_huge_pages(tenant: Tenant, paged: str) -> None:
+    free = free_pages()
+    assert free >= 64, "this machine cannot spare 128 MiB in one piece each"
+    machine = example(tenant, "hugepages", "large")
+
+    assert (machine.node, free - free_pages(), machine.boots()) == (paged, 64, 1)
+    machine.delete()
+    assert free_pages() == free
+
+
 @pytest.mark.long
 def test_interfaces_are_of_every_model_and_their_cables_are_plugged_in_live(tenant: Tenant) -> None:
-    machine = example(tenant, "interfaces.yaml", "cards")
+    machine = example(tenant, "interfaces", "cards")
     assert {E1000E, RTL8139} <= set(ask(machine, "pci").split())
     assert shows(machine, "/sys/class/net/eth1/carrier") == "0"
 

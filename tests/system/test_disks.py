@@ -24,12 +24,13 @@ def test_a_detached_disk_keeps_its_data_and_comes_back(machine: Machine) -> None
 
 
 def test_a_retained_disk_outlives_its_machine_and_serves_the_next(tenant: Tenant) -> None:
-    machine = tenant.start(disks=[{"name": "root", "size": "64Mi", "reclaimPolicy": "Retain"}])
+    tenant.example("volume-retained")
+    machine = tenant.machine("first").ready()
     assert machine.boots() == 1
     machine.delete()
-    assert tenant.kubectl("get", "vol", "web.root", "-o", "jsonpath={.status.phase}") == "Bound"
+    assert tenant.kubectl("get", "vol", "first.root", "-o", "jsonpath={.status.phase}") == "Bound"
 
-    again = tenant.start("other", disks=[{"name": "root", "volume": "web.root"}])
+    again = tenant.start("other", disks=[{"name": "root", "volume": "first.root"}])
 
     assert again.boots() == 2
 

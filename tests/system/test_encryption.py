@@ -8,8 +8,8 @@ import pytest
 from tests.system.mischief import raw_disk, served, whole
 from tests.system.test_disks import drop_pool
 from tests.system.test_images import make_image
-from tests.system.test_volumes import example, reason, said, say
-from tests.system.world import BOOT, Machine, Object, Tenant, World, eventually
+from tests.system.test_volumes import reason, said, say
+from tests.system.world import BOOT, Machine, Object, Tenant, World, eventually, example, make_kernel_image
 
 TEXT = "nobody-else-reads-this"
 PASSPHRASE = "correct horse battery staple"
@@ -46,12 +46,12 @@ def switch(machine: Machine, state: str, phase: str) -> Machine:
 
 
 def test_what_a_guest_writes_is_read_by_nobody_without_its_passphrase(tenant: Tenant) -> None:
-    secret, vault = example("volume-encrypted")
-    tenant.apply(vault)
+    _, vault = example("volume-encrypted")
+    tenant.apply(make_kernel_image(), vault)
     machine = tenant.machine("vault")
     eventually("SecretNotFound", lambda: reason(machine) == "SecretNotFound", 30)
     assert "disk root: there is no Secret vault-key" in words(machine)
-    tenant.apply(secret)
+    tenant.example("volume-encrypted")
     say(machine.ready(), TEXT)
     file = path(machine)
     assert_is_secret(machine, PASSPHRASE)
@@ -61,7 +61,7 @@ def test_what_a_guest_writes_is_read_by_nobody_without_its_passphrase(tenant: Te
 
 @pytest.mark.long
 def test_another_passphrase_starts_nothing_and_spoils_nothing(tenant: Tenant) -> None:
-    tenant.apply(*example("volume-encrypted"))
+    tenant.example("volume-encrypted")
     machine = tenant.machine("vault").ready()
     say(machine, TEXT)
     tenant.apply(make_key("another one"))
@@ -106,17 +106,16 @@ def told(machine: Machine, disk: str) -> str:
 @pytest.fixture
 def host(tenant: Tenant, world: World) -> Iterator[Machine]:
     """A running machine that was given two encrypted disks from an image, one in a pool that both nodes see."""
-    (pool,) = example("pool-shared")
-    pool["spec"]["directory"]["path"] = f"{world.state}/shared"
+    tenant.example("pool-shared", {"/srv/drover/shared": f"{world.state}/shared"})
     content = raw_disk(1 << 20) + f"{BASE}\n".encode().ljust(1 << 20, b"\0")
     machine = tenant.start("host")
     with served(world, content, whole) as server:
-        tenant.apply(pool, make_image("base", server.url), make_key(PASSPHRASE))
+        tenant.apply(make_image("base", server.url), make_key(PASSPHRASE))
         machine.patch(disks=[ROOT, DATA, COPY])
         eventually("the image's text", lambda: [told(machine, disk) for disk in ("vdb", "vdc")] == [BASE, BASE], BOOT)
     yield machine
     tenant.kubectl("delete", "vm", "host", "--ignore-not-found", "--timeout=120s")
-    drop_pool(world, pool["metadata"]["name"])
+    drop_pool(world, "shared")
 
 
 @pytest.mark.long

@@ -8,15 +8,24 @@ from typing import Any
 
 import pytest
 from tests.system import debian
-from tests.system.world import BOOT, Machine, Object, Tenant, World, eventually, make_machine
+from tests.system.world import (
+    BOOT,
+    Machine,
+    Object,
+    Tenant,
+    World,
+    eventually,
+    example,
+    make_kernel_image,
+)
 
-EXAMPLES = Path(__file__).resolve().parents[2] / "manifests" / "examples"
 MARK = "q7-not-for-anybody-else"
 SCRIPT = f"#!/bin/sh\necho {MARK} >/www/told\n"
 SECRETIVE: dict[str, Any] = {"hostname": "told", "userDataSecretRef": {"name": "boot", "key": "user-data"}}
 PLACEHOLDER = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA you@example"
-STATIC = "  interfaces:\n    - name: lan\n      addressMode: Static\n"
-"""To be added to the last machine of an example."""
+PROBE = "  readinessProbe:\n"
+STATIC = f"  interfaces:\n    - name: lan\n      addressMode: Static\n{PROBE}"
+"""A static address, before the machine's probe."""
 SLOW = 900.0
 """Seconds a whole distribution may take to boot on a machine that is busy with others."""
 
@@ -28,17 +37,20 @@ def make_secret(text: str) -> Object:
 
 
 def test_a_secret_is_read_by_the_guest_and_nobody_else(tenant: Tenant) -> None:
-    tenant.apply(make_machine("web", cloudInit=SECRETIVE))
-    machine = tenant.machine("web")
-    eventually("SecretNotFound", lambda: machine.condition("VolumesReady").get("reason") == "SecretNotFound", BOOT)
-    assert "there is no Secret boot" in machine.condition("VolumesReady")["message"]
-    tenant.apply(make_secret("#cloud-config\n- a list"))
-    eventually("InvalidCloudInit", lambda: machine.condition("VolumesReady").get("reason") == "InvalidCloudInit", 30)
-    assert "Secret boot, key" in machine.condition("VolumesReady")["message"]
+    _, machine = example("cloud-init-secrets")
+    tenant.apply(make_kernel_image(), machine)
+    told = tenant.machine("told")
+    eventually("SecretNotFound", lambda: told.condition("VolumesReady").get("reason") == "SecretNotFound", BOOT)
+    assert "there is no Secret boot" in told.condition("VolumesReady")["message"]
+    tenant.example("cloud-init-secrets", {f"#!/bin/sh\n    echo {MARK} >/www/told": "#cloud-config\n    - a list"})
+    eventually("InvalidCloudInit", lambda: told.condition("VolumesReady").get("reason") == "InvalidCloudInit", 30)
+    assert "Secret boot, key" in told.condition("VolumesReady")["message"]
 
-    tenant.apply(make_secret(SCRIPT))
-    assert (machine.ready().ask("/told") or "").strip() == MARK
-    is_told_to_nobody(machine)
+    tenant.example("cloud-init-secrets")
+    assert [(told.ready().ask(path) or "").strip() for path in ("/told", "/hostname")] == [MARK, "told"]
+    assert "r12" in (told.ask("/seed/meta-data") or "")
+    assert 'match: {name: "e*"}' in (told.ask("/seed/network-config") or "")
+    is_told_to_nobody(told)
 
 
 def is_told_to_nobody(machine: Machine) -> None:
@@ -59,7 +71,7 @@ def is_told_to_nobody(machine: Machine) -> None:
 
 
 def test_a_guest_sets_the_static_address_that_its_seed_tells(tenant: Tenant) -> None:
-    tenant.kubectl("apply", "-f", str(EXAMPLES / "static-address.yaml"))
+    tenant.example("static-address")
 
     machine = tenant.machine("fixed").ready()
 
@@ -84,6 +96,16 @@ def test_a_secret_that_is_rotated_is_a_pending_change_until_a_restart(tenant: Te
 
     eventually("the rotated Secret", lambda: (machine.ask("/told") or "").strip() == "rotated", BOOT)
     eventually("no pending change", lambda: machine.condition("Synced").get("status") == "True", 60)
+
+
+@pytest.mark.long
+def test_a_guest_learns_what_its_machine_says(tenant: Tenant) -> None:
+    tenant.example("cloud-init-inline")
+    machine = tenant.machine("inline").ready()
+
+    assert [machine.ask(path) for path in ("/told", "/hostname")] == ["told in the machine\n", "written-here\n"]
+    assert "r12" in (machine.ask("/seed/meta-data") or "")
+    assert 'match: {name: "e*"}' in (machine.ask("/seed/network-config") or "")
 
 
 # --- a whole distribution ---------------------------------------------------------------------------------------------
@@ -123,9 +145,7 @@ def test_a_cloud_image_gets_user_key_command_name_static_address_and_all_of_its_
     tenant: Tenant, with_debian: World, tmp_path: Path
 ) -> None:
     key, public = make_key(tmp_path)
-    text = (EXAMPLES / "cloud-init.yaml").read_text()
-    assert PLACEHOLDER in text
-    with_debian.kubectl("apply", "-n", tenant.namespace, "-f", "-", given=text.replace(PLACEHOLDER, public) + STATIC)
+    tenant.example("cloud-init", {PLACEHOLDER: public, PROBE: STATIC})
     machine = patiently(tenant.machine("server"))
 
     eventually("the command to have run", lambda: ssh(machine, key, "cat", "/var/lib/first-boot"), SLOW)
@@ -141,11 +161,7 @@ def test_a_cloud_image_gets_user_key_command_name_static_address_and_all_of_its_
 @pytest.mark.long
 @pytest.mark.timeout(2700)
 def test_a_plugins_workload_is_a_service_on_a_cloud_image_at_every_boot(tenant: Tenant, with_debian: World) -> None:
-    images = [
-        part for part in (EXAMPLES / "cloud-init.yaml").read_text().split("---\n") if "VirtualMachineImage" in part
-    ]
-    with_debian.kubectl("apply", "-n", tenant.namespace, "-f", "-", given=images[0])
-    tenant.kubectl("apply", "-f", str(EXAMPLES / "plugin-debian.yaml"))
+    tenant.example("plugin-debian")
     machine = patiently(tenant.machine("shelf"))
     assert (machine.ask("/") or "").strip() == "files of shelf"
 

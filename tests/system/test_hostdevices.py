@@ -5,9 +5,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from tests.system.world import Tenant, World, eventually, make_kernel_image, told
+from tests.system.world import Tenant, World, eventually, told
 
-EXAMPLE = Path(__file__).resolve().parents[2] / "manifests" / "examples" / "devices.yaml"
 RESOURCE = "nvidia.com/GA102"
 DEVICES = Path("/sys/bus/pci/devices")
 
@@ -59,8 +58,7 @@ def _says(world: World) -> tuple[str, str]:
 @pytest.mark.long
 def test_without_an_iommu_no_device_is_given_away_and_everybody_is_told(offering: World, tenant: Tenant) -> None:
     eventually("the node to tell", lambda: _says(offering) == TOLD)
-    tenant.apply(make_kernel_image())
-    tenant.kubectl("apply", "-f", str(EXAMPLE))
+    tenant.example("devices")
     machine = tenant.machine("rendering")
     eventually("Unschedulable", lambda: f"Insufficient {RESOURCE}" in machine.condition("Scheduled").get("message", ""))
 

@@ -17,7 +17,6 @@ from obstore.store import S3Store
 from tests.system.services.serve import KEYS, bucket_server, registry_server
 from tests.system.world import Object, Tenant, World, eventually, hold, told
 
-EXAMPLES = Path(__file__).resolve().parents[2] / "manifests" / "examples"
 BOOTS = 41
 RETAIN = {"reclaimPolicy": "Retain"}
 MANIFEST = "application/vnd.oci.image.manifest.v1+json"
@@ -51,7 +50,7 @@ def image(tenant: Tenant) -> Object:
 
 def boots_from(tenant: Tenant, example: str) -> Object:
     """Apply an example; its guest must go on counting where the disk's counter stood. Gives the image's status."""
-    tenant.kubectl("apply", "-f", str(EXAMPLES / example))
+    tenant.example(example)
     machine = tenant.machine("counter").ready(120)
     assert machine.boots() == BOOTS + 1
     return eventually("the image to be told of", lambda: image(tenant) if image(tenant).get("digest") else None, 30)
@@ -64,7 +63,7 @@ def test_a_packed_disk_of_another_hypervisor_boots(tenant: Tenant, served: Path,
     body = zstandard.ZstdCompressor().compress((tmp_path / "vmdk").read_bytes())
     (served / "counter.vmdk.zst").write_bytes(body)
 
-    status = boots_from(tenant, "image-archive.yaml")
+    status = boots_from(tenant, "image-archive")
 
     assert (status["format"], status["virtualSize"]) == ("vmdk", "32Mi")
     assert status["digest"] == f"sha256:{sha256(body).hexdigest()}"
@@ -78,7 +77,7 @@ def test_a_disk_in_a_private_bucket_boots(tenant: Tenant, world: World, disk: by
         options: Any = {"allow_http": True}
         store = S3Store("images", endpoint=url, region="us-east-1", client_options=options, **keys)
         obstore.put(store, "counter.raw", disk)
-        status = boots_from(tenant, "image-bucket.yaml")
+        status = boots_from(tenant, "image-bucket")
 
     assert (status["format"], status["digest"]) == ("raw", f"sha256:{sha256(disk).hexdigest()}")
 
@@ -120,7 +119,7 @@ def put(url: str, body: bytes, kind: str) -> None:
 def test_a_container_disk_boots(tenant: Tenant, world: World, disk: bytes, tmp_path: Path) -> None:
     with registry_server(world, tmp_path) as url:
         digest = push(url, "disks/counter", "1", layer(disk))
-        status = boots_from(tenant, "image-registry.yaml")
+        status = boots_from(tenant, "image-registry")
 
     assert (status["format"], status["digest"]) == ("raw", digest)
 
@@ -137,7 +136,7 @@ def hasty(world: World) -> Iterator[World]:
 @pytest.mark.long
 def test_an_image_goes_when_no_volume_rests_on_it(tenant: Tenant, hasty: World, served: Path, disk: bytes) -> None:
     (served / "counter.vmdk.zst").write_bytes(zstandard.ZstdCompressor().compress(disk))
-    digest = boots_from(tenant, "image-archive.yaml")["digest"].removeprefix("sha256:")
+    digest = boots_from(tenant, "image-archive")["digest"].removeprefix("sha256:")
     machine = tenant.machine("counter")
     node, file = machine.node, f"/var/lib/drover/images/{digest}.qcow2"
 

@@ -3,15 +3,16 @@
 import struct
 from collections.abc import Iterator
 from functools import partial
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 
 import pytest
-import yaml
 import zstandard
 from tests.system.mischief import (
     Behaviour,
     Mischief,
     around,
+    begin,
     belittle,
     raw_disk,
     served,
@@ -20,7 +21,7 @@ from tests.system.mischief import (
     truncate,
     whole,
 )
-from tests.system.world import Machine, Object, Tenant, World, eventually, make_machine, make_object
+from tests.system.world import Machine, Object, Tenant, World, eventually, example, make_machine, make_object
 
 URL = "http://images.drover.internal"
 SIZE = 1 << 20
@@ -98,21 +99,28 @@ def tells_of_trouble(machine: Machine, image: str, reason: str) -> None:
     assert (ready["status"], machine.node in ready["message"]) == ("False", True)
 
 
+def to_members(handler: BaseHTTPRequestHandler, body: bytes, *, pause: float = 0.05) -> None:
+    """Send the file slowly to whoever has the example's Secret."""
+    if handler.headers.get("Authorization") == "Bearer change-me":
+        slowly(handler, body, pause=pause)
+    else:
+        begin(handler, 0, 401)
+
+
 def test_a_download_whose_worker_dies_goes_on_where_it_was(tenant: Tenant, world: World) -> None:
-    with served(world, raw_disk(16 * SIZE, b"x"), slowly) as server:
-        tenant.apply(make_image("large", server.url))
-        tenant.apply(make_machine("large", disks=[{"name": "root", "image": "large", "size": "64Mi"}]))
-        machine = tenant.machine("large")
+    with served(world, raw_disk(16 * SIZE, b"x"), to_members) as server:
+        tenant.example("image-private", {f"{URL}/private.raw": server.url, f"sha256:{'0' * 64}": server.digest})
+        machine = tenant.machine("member")
         eventually("a node", lambda: machine.status.get("nodeName"), 30)
         part = lambda: world.node(machine.node, "find", "/var/lib/drover/images", "-name", ".part-*", "-size", "+1M")  # noqa: E731
         eventually("a part of it", part, 30)
 
         workers = world.node(machine.node, "pgrep", "-f", "drover worker fetch").split()
         world.node(machine.node, "kill", "-9", *workers)
-        server.behave = partial(slowly, pause=0)
+        server.behave = partial(to_members, pause=0)
 
-        machine.ready(120)
-        image = tenant.world.get("vmimage", "large", tenant.namespace) or {}
+        assert machine.ready(120).ask("/cgi-bin/disks") == "vda 65536\n"
+        image = tenant.world.get("vmimage", "private", tenant.namespace) or {}
         assert image["status"]["digest"] == server.digest
         assert len(server.ranges) == 2
         assert int(server.ranges[1].removeprefix("bytes=").removesuffix("-")) >= SIZE
@@ -160,8 +168,7 @@ def test_an_image_that_appears_later_is_fetched_then(tenant: Tenant, late: Path)
 
 
 def test_an_image_is_lent_to_namespaces_with_its_label(tenant: Tenant, world: World) -> None:
-    path = Path(__file__).resolve().parents[2] / "manifests" / "examples" / "image-shared.yaml"
-    image, borrower = yaml.safe_load_all(path.read_text(encoding="utf-8"))
+    image, borrower = example("image-shared")
     library = Tenant(world, "library")
     library.apply(image)
     tenant.apply(borrower)

@@ -17,15 +17,16 @@ def free_address(world: World) -> str:
 
 def test_a_machine_gets_the_addresses_it_asks_for(tenant: Tenant, world: World) -> None:
     ip = free_address(world)
+    tenant.example("address", {"10.225.16.77": ip})
 
-    machine = tenant.start(interfaces=[{"name": "lan", "address": ip, "macAddress": MAC}])
+    machine = tenant.machine("known").ready()
 
     assert machine.status["addresses"] == [{"interface": "lan", "ip": ip, "mac": MAC}]
-    assert machine.ask("/boots")
+    assert all(word in (machine.ask("/cgi-bin/address") or "") for word in (f"{ip}/", MAC))
     tenant.apply(make_machine("rival", interfaces=[{"name": "lan", "address": ip}]))
     rival = tenant.machine("rival")
     eventually("AddressInUse", lambda: rival.condition("NetworkReady").get("reason") == "AddressInUse", 30)
-    assert f"{tenant.namespace}/web" in rival.condition("NetworkReady")["message"]
+    assert f"{tenant.namespace}/known" in rival.condition("NetworkReady")["message"]
     machine.delete()
     rival.ready()
 
@@ -49,16 +50,17 @@ def test_guests_find_each_other_by_name(tenant: Tenant) -> None:
 
 
 def test_a_probe_that_fails_is_said_and_a_probe_that_succeeds_again_too(tenant: Tenant) -> None:
-    machine = tenant.start()
+    tenant.example("readiness")
+    machine = tenant.machine("asked").ready()
 
-    machine.patch(readinessProbe={"httpGet": {"port": 80, "path": "/nothing-here"}, "failureThreshold": 1})
+    machine.patch(readinessProbe={"httpGet": {"port": 80, "path": "/nothing-here"}})
 
     eventually("unready", lambda: machine.condition("GuestReady").get("status") == "False", 40)
     assert machine.condition("Ready")["status"] == "False"
     assert machine.condition("Running")["status"] == "True"
     assert "404" in machine.condition("GuestReady")["message"]
-    machine.patch(readinessProbe={"httpGet": {"port": 80, "path": "/"}})
-    machine.ready(30)
+    machine.patch(readinessProbe={"httpGet": {"port": 80, "path": "/hostname"}})
+    assert machine.ready(30).ask("/hostname") == "asked\n"
 
 
 def test_a_machine_that_fits_nowhere_has_the_schedulers_own_words(tenant: Tenant) -> None:

@@ -1,18 +1,15 @@
 """Networks of every type, packet filters and names, asked of the guests."""
 
 import json
-from collections.abc import Iterator
-from pathlib import Path
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import pytest
-import yaml
 from tests.system.world import BOOT, Machine, Object, Tenant, World, eventually, make_machine, make_object
 
-EXAMPLES = Path(__file__).resolve().parents[2] / "manifests" / "examples"
 FORGED = "02:00:00:00:0f:0f"
 ON = {name: {"kubernetes.io/hostname": name} for name in ("n1", "n2")}
-WEB = {"name": "http", "protocol": "TCP", "ports": ["80"]}
+OTHER = {"n1": "n2", "n2": "n1"}
 
 
 @pytest.fixture
@@ -33,12 +30,25 @@ def make_network(tenant: Tenant, made: list[str], kind: str, number: int, **more
     return name
 
 
-def example(tenant: Tenant, made: list[str], name: str) -> str:
-    """Apply the network of an example."""
-    (network,) = yaml.safe_load_all((EXAMPLES / f"{name}.yaml").read_text(encoding="utf-8"))
-    made.append(network["metadata"]["name"])
-    tenant.apply(network)
+def example(tenant: Tenant, made: list[str], name: str, instead: Mapping[str, str] | None = None) -> str:
+    """Apply an example with a network in it; gives the network's name."""
+    made += [each["metadata"]["name"] for each in tenant.example(name, instead) if each["kind"] == "VirtualNetwork"]
     return made[-1]
+
+
+@pytest.fixture
+def marked(world: World) -> Iterator[str]:
+    """The first node, with the labels that networks of the examples choose nodes by."""
+    labels = {"example.com/routed": "true", "example.com/zone": "dc1"}
+    world.kubectl("label", "node", "n1", *(f"{name}={value}" for name, value in labels.items()))
+    yield "n1"
+    world.kubectl("label", "node", "n1", *(f"{name}-" for name in labels))
+
+
+def from_node(machine: Machine, path: str, host: str = "") -> str:
+    """Ask a guest by HTTP from its own node, where networks are that lead nowhere else."""
+    url = f"http://{host or machine.ip}{path}"
+    return machine.tenant.world.node(machine.node, "curl", "-s", "-g", "-m", "5", url, check=False).strip()
 
 
 def begin(tenant: Tenant, name: str, node: str, network: str, **interface: Any) -> Machine:
@@ -66,19 +76,54 @@ def lan(machine: Machine, **fields: Any) -> None:
     machine.patch(interfaces=[{**old, **fields}])
 
 
-def test_guests_on_two_nodes_meet_on_an_overlay(tenant: Tenant, networks: list[str]) -> None:
-    over = example(tenant, networks, "network-overlay")
-    a, b = begin(tenant, "a", "n1", over), begin(tenant, "b", "n2", over)
-    for each in (a, b):
-        each.ready()
+def published(tenant: Tenant) -> list[str]:
+    """Addresses to which the example's Service leads."""
+    slices = tenant.world.list("endpointslices", "-n", tenant.namespace, "-l", "kubernetes.io/service-name=shop")
+    ends = [end for each in slices for end in each["endpoints"] or []]
+    return sorted(ip for end in ends if end["conditions"]["ready"] for ip in end["addresses"])
 
-    assert (a.node, b.node, a.ip != b.ip) == ("n1", "n2", True)
-    eventually("a to reach b", lambda: reaches(a, b), 30)
+
+def make_shop(name: str, *interfaces: Object, **spec: Any) -> Object:
+    """Write a machine that the example's Service selects."""
+    made = make_machine(name, disk=None, interfaces=list(interfaces), **spec)
+    return {**made, "metadata": {"name": name, "labels": {"drover.dev/app": "shop"}}}
+
+
+def test_guests_on_two_nodes_meet_on_an_overlay_and_a_service_leads_to_them(
+    tenant: Tenant, networks: list[str]
+) -> None:
+    over = example(tenant, networks, "network-overlay")
+    tenant.example("service")
+    a, b, local = tenant.machine("shop-0").ready(), tenant.machine("b"), tenant.machine("local")
+    wide = {"name": "wide", "network": over}
+    tenant.apply(
+        make_shop("b", {"name": "lan"}, wide, nodeSelector=ON[OTHER[a.node]]), make_shop("local", {"name": "lan"})
+    )
+    there = by_interface(b.ready())["wide"]
+
+    assert (a.node != b.node, a.ip != there) == (True, True)
+    eventually("a to reach b", lambda: ask(a, "reach", host=there, port="80") == "open", 30)
     assert ask(b, "ping", host=a.ip) == "answer"
     assert "mtu 1450" in ask(a, "address")
     name = f"b.{tenant.namespace}.shop.internal"
-    eventually(f"{name} to be known on n1", lambda: b.ip in ask(a, "lookup", name=name), 20)
-    assert tenant.world.node("n1", "curl", "-s", "-m", "10", f"http://{b.ip}/hostname").strip() == "b"
+    eventually(f"{name} to be known to a", lambda: there in ask(a, "lookup", name=name), 20)
+    leads_to_both(tenant, a, there)
+    eventually("NodeLocalNetwork", lambda: local.condition("Endpoints").get("reason") == "NodeLocalNetwork", 30)
+
+
+def by_interface(machine: Machine) -> dict[str, str]:
+    """Addresses of a machine by its interfaces."""
+    return {each["interface"]: each["ip"] for each in machine.status["addresses"]}
+
+
+def leads_to_both(tenant: Tenant, a: Machine, there: str) -> None:
+    """Follow the Service to both machines, from the node of one of them, and see it forget the one that goes."""
+    here = a.ip
+    eventually("the Service to lead to both", lambda: published(tenant) == sorted([here, there]), 20)
+    assert [from_node(a, "/hostname", ip) for ip in (here, there)] == ["shop-0", "b"]
+    assert a.condition("Endpoints")["reason"] == "Published"
+    a.delete()
+    eventually("the Service to forget a", lambda: published(tenant) == [there], 20)
 
 
 def test_an_isolated_network_reaches_its_own_and_nobody_else(tenant: Tenant, networks: list[str]) -> None:
@@ -93,34 +138,37 @@ def test_an_isolated_network_reaches_its_own_and_nobody_else(tenant: Tenant, net
     assert a.ask("/") is None
 
 
-def test_a_routed_network_is_reached_under_its_own_addresses(tenant: Tenant, networks: list[str]) -> None:
-    routed = make_network(tenant, networks, "Routed", 3)
-    a = begin(tenant, "a", "n1", routed).ready()
+def test_a_routed_network_is_reached_under_its_own_addresses(tenant: Tenant, networks: list[str], marked: str) -> None:
+    routed = example(tenant, networks, "network-routed")
+    a = begin(tenant, "a", marked, routed).ready()
 
     assert a.ask("/hostname") == "a\n"
     outside = tenant.world.node("n1", "ip", "-4", "route", "show", "default").split()[2]
     assert ask(a, "ping", host=outside) == "answer"
 
 
-def test_a_bridge_of_the_host_carries_guests_and_what_it_cannot_do_is_said(
-    tenant: Tenant, networks: list[str], world: World
-) -> None:
-    world.node("n1", "ip", "link", "add", "lan0", "type", "bridge", check=False)
-    world.node("n1", "ip", "link", "set", "lan0", "up")
-    networks += ["lan", "tagged"]
-    tenant.apply(make_object("VirtualNetwork", "lan", {"type": "Bridge", "bridge": {"name": "lan0"}}))
-    tenant.apply(make_object("VirtualNetwork", "tagged", {"type": "Bridge", "bridge": {"name": "lan0", "vlan": 7}}))
+@pytest.fixture
+def bridge(world: World, marked: str) -> Iterator[None]:
+    """A bridge on a node, and on it the address of the example's router."""
+    for words in ("link add br0 type bridge", "link set br0 up", "address add 10.144.0.1/24 dev br0"):
+        world.node(marked, "ip", *words.split())
+    yield
+    world.node(marked, "ip", "link", "delete", "br0", check=False)
 
-    tenant.apply(
-        make_machine(
-            "a", disk=None, readinessProbe=None, nodeSelector=ON["n1"], interfaces=[{"name": "lan", "network": "lan"}]
-        )
-    )
-    tenant.apply(make_machine("b", disk=None, nodeSelector=ON["n1"], interfaces=[{"name": "lan", "network": "tagged"}]))
-    tenant.machine("a").ready()
-    assert "lan0" in tenant.machine("a").virsh("domiflist") or "master lan0" in world.node("n1", "ip", "link")
-    refused = tenant.machine("b")
-    eventually("VLANUnsupported", lambda: refused.condition("NetworkReady").get("reason") == "VLANUnsupported", BOOT)
+
+@pytest.mark.usefixtures("bridge")
+def test_a_bridge_of_the_host_carries_guests_and_what_it_cannot_do_is_said(
+    tenant: Tenant, networks: list[str], world: World, marked: str
+) -> None:
+    example(tenant, networks, "network-bridge")
+    example(tenant, networks, "network-vlan")
+    desk, visitor = tenant.machine("desk").ready(), tenant.machine("visitor")
+
+    assert (desk.ip, from_node(desk, "/hostname")) == ("10.144.0.100", "desk")
+    assert f"{desk.ip}/24" in ask(desk, "address")
+    assert "master br0" in world.node(marked, "ip", "link")
+    # The kernels that tests run on have bridges without VLANs.
+    eventually("VLANUnsupported", lambda: visitor.condition("NetworkReady").get("reason") == "VLANUnsupported", BOOT)
 
 
 def test_a_network_may_not_take_what_another_has(tenant: Tenant, networks: list[str], world: World) -> None:
@@ -139,20 +187,27 @@ def test_a_network_may_not_take_what_another_has(tenant: Tenant, networks: list[
     machine.ready()
 
 
-def test_a_guest_sits_on_an_interface_of_the_host_directly(tenant: Tenant, networks: list[str], world: World) -> None:
-    world.node("n1", "ip", "link", "add", "wire0", "type", "veth", "peer", "name", "wire1", check=False)
-    for end in ("wire0", "wire1"):
-        world.node("n1", "ip", "link", "set", end, "up")
-    direct = {"type": "Direct", "direct": {"device": "wire0"}, "antiSpoofing": "Disabled"}
-    networks.append("straight")
-    tenant.apply(make_object("VirtualNetwork", "straight", direct))
-    machine = make_machine("a", disk=None, readinessProbe=None, nodeSelector=ON["n1"])
-    machine["spec"]["interfaces"] = [{"name": "lan", "network": "straight"}]
-    tenant.apply(machine)
-    tenant.machine("a").ready()
+@pytest.fixture
+def wires(world: World) -> Iterator[str]:
+    """An interface of each node, whose other end has an address of the example's subnet."""
+    for node in ON:
+        for words in ("link add wire0 type veth peer name wire1", "link set wire0 up", "link set wire1 up"):
+            world.node(node, "ip", *words.split())
+        world.node(node, "ip", "address", "add", "10.145.0.250/24", "dev", "wire1")
+    yield "wire0"
+    for node in ON:
+        world.node(node, "ip", "link", "delete", "wire0", check=False)
 
-    mac = tenant.machine("a").status["addresses"][0]["mac"]
-    assert mac in world.node("n1", "ip", "-d", "link", "show", "type", "macvtap")
+
+def test_a_guest_sits_on_an_interface_of_the_host_directly(
+    tenant: Tenant, networks: list[str], world: World, wires: str
+) -> None:
+    example(tenant, networks, "network-direct", {"eth1": wires})
+    wired = tenant.machine("wired").ready()
+
+    eventually("an answer over the wire", lambda: from_node(wired, "/hostname") == "wired", BOOT)
+
+    assert wired.status["addresses"][0]["mac"] in world.node(wired.node, "ip", "-d", "link", "show", "type", "macvtap")
 
 
 def accepted(world: World, network: str) -> Object:
@@ -175,37 +230,41 @@ def test_a_guest_that_poses_as_another_is_not_heard(tenant: Tenant, networks: li
     eventually("the filter to be open", lambda: "arp" in posed(ip="10.205.0.77"), 30)
 
 
-def test_security_groups_let_in_what_their_rules_allow_and_change_live(
-    tenant: Tenant, networks: list[str], world: World
-) -> None:
-    net = make_network(tenant, networks, "NAT", 6)
-    tenant.apply(make_object("SecurityGroup", "web", {"rules": [WEB | {"from": {"securityGroups": ["lb"]}}]}))
-    tenant.apply(make_object("SecurityGroup", "lb", {}))
-    web = begin(tenant, "web", "n1", net, securityGroups=["web"])
-    a, b = begin(tenant, "a", "n1", net, securityGroups=["lb"]), begin(tenant, "b", "n1", net)
-    for each in (web, a, b):
+def test_security_groups_let_in_and_out_what_their_rules_allow_and_change_live(tenant: Tenant, world: World) -> None:
+    tenant.example("security-group")
+    web = tenant.machine("guarded").ready()
+    a = begin(tenant, "a", web.node, "default", securityGroups=["balancers"])
+    b = begin(tenant, "b", web.node, "default")
+    for each in (a, b):
         each.ready()
 
-    eventually("a member of lb to be let in", lambda: reaches(a, web), 30)
-    assert (reaches(b, web), ask(a, "ping", host=web.ip)) == (False, "silence")
-    assert (reaches(web, b), web.ask("/")) == (True, None)
+    eventually("a balancer to be let in", lambda: reaches(a, web), 30)
+    assert (reaches(b, web), ask(b, "ping", host=web.ip), web.ask("/")) == (False, "answer", None)
+    assert (reaches(web, b), ask(web, "ping", host=b.ip)) == (False, "silence")
+    assert b.ip in ask(web, "lookup", name=f"b.{tenant.namespace}.default.internal")
+    assert "limit rate over 10000000 bytes/second" in world.node(web.node, "nft", "list", "table", "bridge", "drover")
+    stays_and_changes(world, web, a, b)
 
-    lan(b, securityGroups=["lb"])
+    taps = world.node(web.node, "nft", "-j", "list", "map", "bridge", "drover", "to-guests")
+    node = web.node
+    for each in (web, a, b):
+        each.delete()
+    assert len(taps) > len(world.node(node, "nft", "-j", "list", "map", "bridge", "drover", "to-guests"))
+
+
+def stays_and_changes(world: World, web: Machine, a: Machine, b: Machine) -> None:
+    """Have a guest join the group, the agents restart, the rules go, and the web server leave its group."""
+    lan(b, securityGroups=["balancers"])
     eventually("b to be let in as a member", lambda: reaches(b, web), 30)
     world.sandbox("reload")
     eventually("the agents to be back", lambda: world.list("hv"), 60)
-    assert (reaches(a, web), ask(a, "ping", host=web.ip)) == (True, "silence")
+    assert (reaches(a, web), web.ask("/")) == (True, None)
 
-    tenant.apply(make_object("SecurityGroup", "web", {"rules": []}))
-    eventually("the rule to be gone", lambda: not reaches(a, web), 30)
+    web.tenant.apply(make_object("SecurityGroup", "web", {"rules": []}))
+    eventually("the rules to be gone", lambda: not reaches(a, web), 30)
     lan(web, securityGroups=[])
     eventually("everybody to be let in", lambda: reaches(a, web) and web.ask("/") is not None, 30)
     assert web.status["restarts"] == 0
-
-    taps = world.node("n1", "nft", "-j", "list", "map", "bridge", "drover", "to-guests")
-    for each in (web, a, b):
-        each.delete()
-    assert len(taps) > len(world.node("n1", "nft", "-j", "list", "map", "bridge", "drover", "to-guests"))
 
 
 def test_a_cable_can_be_pulled_out_and_traffic_bounded(tenant: Tenant, networks: list[str]) -> None:
@@ -222,35 +281,24 @@ def test_a_cable_can_be_pulled_out_and_traffic_bounded(tenant: Tenant, networks:
 
 def test_a_dual_stack_network_gives_an_address_of_each_family(tenant: Tenant, networks: list[str]) -> None:
     net = example(tenant, networks, "network-nat-dual-stack")
-    a = begin(tenant, "a", "n1", net).ready()
+    both = tenant.machine("both").ready()
 
-    (shown,) = a.status["addresses"]
+    (shown,) = both.status["addresses"]
     assert (shown["ip"], shown["ipv6"]) == ("10.143.0.11", "fd00:143::2")
-    assert "fd00:143::2" in ask(a, "lookup", name=f"a.{tenant.namespace}.{net}.internal")
+    eventually("an answer by IPv6", lambda: from_node(both, "/hostname", "[fd00:143::2]") == "both", 20)
+    assert "fd00:143::2/64" in ask(both, "address")
+    assert "fd00:143::2" in ask(both, "lookup", name=f"both.{tenant.namespace}.{net}.internal")
 
 
-def test_a_service_leads_to_machines_of_an_overlay_and_says_when_it_cannot(
-    tenant: Tenant, networks: list[str], world: World
-) -> None:
-    over = make_network(tenant, networks, "Overlay", 9, overlay={"vni": 4009})
-    nat = make_network(tenant, networks, "NAT", 10)
-    ports = [{"port": 80}]
-    front = {"kind": "Service", "apiVersion": "v1", "metadata": {"name": "front"}}
-    tenant.apply({**front, "spec": {"selector": {"drover.dev/app": "web"}, "ports": ports}})
-    lan, wide = {"name": "lan", "network": nat}, {"name": "wide", "network": over}
-    for name, interfaces in (("a", [lan, wide]), ("b", [lan])):
-        machine = make_machine(name, disk=None, interfaces=interfaces)
-        tenant.apply({**machine, "metadata": {"name": name, "labels": {"drover.dev/app": "web"}}})
-    a, b = tenant.machine("a").ready(), tenant.machine("b").ready()
+@pytest.mark.long
+def test_a_network_that_grew_gives_addresses_until_there_are_none(tenant: Tenant, networks: list[str]) -> None:
+    net = example(tenant, networks, "network-subnets")
+    a, b, late = begin(tenant, "a", "n1", net).ready(), begin(tenant, "b", "n1", net), tenant.machine("late")
+    b.ready()
+    assert (a.ip, b.ip) == ("10.146.0.2", "10.146.1.2")
+    assert (f"{b.ip}/29" in ask(b, "address"), reaches(a, b)) == (True, True)
 
-    def published() -> list[str]:
-        slices = world.list("endpointslices", "-n", tenant.namespace, "-l", "kubernetes.io/service-name=front")
-        ends = [end for each in slices for end in each["endpoints"] or []]
-        return [ip for end in ends if end["conditions"]["ready"] for ip in end["addresses"]]
-
-    by_interface = {each["interface"]: each["ip"] for each in a.status["addresses"]}
-    eventually("the slice to lead to a by its second interface", lambda: published() == [by_interface["wide"]], 20)
-    assert a.condition("Endpoints")["reason"] == "Published"
-    assert b.condition("Endpoints")["reason"] == "NodeLocalNetwork"
-    a.delete()
-    eventually("the slice to be empty", lambda: published() == [], 20)
+    begin(tenant, "late", "n1", net)
+    eventually("NoFreeAddress", lambda: late.condition("NetworkReady").get("reason") == "NoFreeAddress", 30)
+    b.delete()
+    assert late.ready().ip == "10.146.1.2"

@@ -1,16 +1,14 @@
 """Plugins as users meet them: applied with kubectl, asked for in the guest."""
 
 import json
-from pathlib import Path
 
-from tests.system.world import BOOT, Tenant, eventually, make_machine, make_object
+from tests.system.world import BOOT, Tenant, eventually, example, make_kernel_image, make_object
 
-EXAMPLE = Path(__file__).resolve().parents[2] / "manifests" / "examples" / "plugin-web.yaml"
 TELL = ["/bin/sh", "-c", 'echo "$WORDS" >/www/words; exec sleep 1000000']
 
 
 def test_the_example_serves_what_its_plugin_says(tenant: Tenant) -> None:
-    tenant.kubectl("apply", "-f", str(EXAMPLE))
+    tenant.example("plugin-web")
 
     machine = tenant.machine("site").ready()
 
@@ -42,17 +40,17 @@ def test_a_change_of_the_plugin_reaches_a_machine_when_it_is_restarted(tenant: T
 
 
 def test_a_plugin_that_may_not_be_used_says_why_and_heals(tenant: Tenant) -> None:
-    tenant.apply(make_machine("web", plugin="words", memory=None))
-    machine = tenant.machine("web")
+    tenant.apply(make_kernel_image(), *(each for each in example("plugin-disabled") if each["kind"] != "Plugin"))
+    machine = tenant.machine("latecomer")
     eventually("PluginNotFound", lambda: machine.condition("Accepted").get("reason") == "PluginNotFound", 30)
-    tenant.apply(_plugin("x", state="Disabled"))
+    tenant.example("plugin-disabled")
     eventually("PluginDisabled", lambda: machine.condition("Accepted").get("reason") == "PluginDisabled", 30)
 
     tenant.kubectl("patch", "plugin", "words", "--type=merge", "-p", json.dumps({"spec": {"state": "Enabled"}}))
 
-    eventually("Accepted", lambda: machine.condition("Accepted").get("status") == "True", 30)
+    assert machine.ready().ask("/hostname") == "latecomer\n"
 
 
-def _plugin(words: str, **more: str) -> dict[str, object]:
+def _plugin(words: str) -> dict[str, object]:
     workload = {"env": [{"name": "WORDS", "value": words}], "entrypoint": TELL}
-    return make_object("Plugin", "words", {"template": {"memory": {"size": "96Mi"}}, "workload": workload, **more})
+    return make_object("Plugin", "words", {"template": {"memory": {"size": "96Mi"}}, "workload": workload})

@@ -4,20 +4,20 @@ from pathlib import Path
 
 import pytest
 from tests.system.services.target import PORT, target
-from tests.system.test_volumes import ON, example, holder, reason, said, say
-from tests.system.world import Object, Tenant, World, eventually
+from tests.system.test_volumes import ON, holder, reason, said, say
+from tests.system.world import Tenant, World, eventually
 
 MIB = 1 << 20
 
 
-def lent(world: World, tenant: Tenant) -> tuple[Object, Object, Object]:
-    """The example's pool, for this tenant's volume, its volume and its machine, on the first node."""
-    pool, volume, machine = example("pool-iscsi")
-    luns = [{"lun": 1, "volume": f"{tenant.namespace}/archive"}]
-    pool["spec"]["iscsi"] |= {"server": world.address, "port": PORT, "luns": luns}
-    volume["spec"]["wipe"] = "Enabled"
-    machine["spec"]["nodeSelector"] = ON["n1"]
-    return pool, volume, machine
+def lent(world: World, tenant: Tenant) -> dict[str, str]:
+    """What the example has to say here: our target, this tenant's volume, wiped in the end, and the first node."""
+    return {
+        "san.example.com": f"{world.address}\n    port: {PORT}",
+        "default/archive": f"{tenant.namespace}/archive",
+        "source: {type: Existing}": "source: {type: Existing}\n  wipe: Enabled",
+        "  memory:": "  nodeSelector: {kubernetes.io/hostname: n1}\n  memory:",
+    }
 
 
 @pytest.mark.long
@@ -27,7 +27,7 @@ def test_a_lun_moves_with_its_machine_and_is_wiped_when_it_is_let_go(
     lun = tmp_path / "lun"
     lun.write_bytes(bytes(64 * MIB))
     machine = tenant.machine("keeper")
-    tenant.apply(*lent(world, tenant))
+    tenant.example("pool-iscsi", lent(world, tenant))
     eventually("PoolUnusable", lambda: reason(machine) == "PoolUnusable", 60)
     with target(world, lun):
         say(machine.ready(), "carried")

@@ -3,17 +3,19 @@
 import asyncio
 import json
 import os
+import re
 import subprocess
 import sys
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
+import yaml
 from tests.support import server
 
 from drover.sandbox import __main__ as command_line
@@ -24,6 +26,10 @@ T = TypeVar("T")
 Object = dict[str, Any]
 
 SOURCE = Path(__file__).resolve().parents[2] / "operator"
+EXAMPLES = SOURCE.parent / "manifests" / "examples"
+NEEDED = re.compile(r"Needs the image (\w+) of ([\w-]+)\.yaml")
+"""How an example says that another one's image has to be there."""
+IMAGE = "VirtualMachineImage"
 PAUSE = 0.1
 BOOT = 90.0
 """Seconds a guest may take to boot on a machine that is busy with others."""
@@ -147,6 +153,21 @@ class Tenant:
         """Apply objects as a user would."""
         self.world.kubectl("apply", "-n", self.namespace, "-f", "-", given=_documents(objects))
         self.applied.update({(each["kind"].lower(), each["metadata"]["name"]): each for each in objects})
+
+    def example(self, name: str, instead: Mapping[str, str] | None = None) -> list[Object]:
+        """Apply an example as its file has it, after the image that it says it needs; gives its objects.
+
+        Words that cannot be the same everywhere, such as the name of a server, are replaced; all of them must be there.
+        """
+        text = adapted(name, instead or {})
+        for image, origin in NEEDED.findall(text):
+            self.apply(
+                *(each for each in example(origin) if (each["kind"], each["metadata"]["name"]) == (IMAGE, image))
+            )
+        self.world.kubectl("apply", "-n", self.namespace, "-f", "-", given=text)
+        objects = list(yaml.safe_load_all(text))
+        self.applied.update({(each["kind"].lower(), each["metadata"]["name"]): each for each in objects})
+        return objects
 
     def drift(self) -> str:
         """How what is still there differs from what was applied, as a pipeline would see it by either way to apply."""
@@ -294,6 +315,20 @@ class Machine:
     def delete(self) -> None:
         """Delete as a user does: kubectl returns when it is gone."""
         self.tenant.kubectl("delete", "vm", self.name, "--timeout=120s")
+
+
+def adapted(name: str, instead: Mapping[str, str]) -> str:
+    """Read an example with some of its words replaced."""
+    text = (EXAMPLES / f"{name}.yaml").read_text(encoding="utf-8")
+    for old, new in instead.items():
+        assert old in text, f"{name}.yaml does not say {old}"
+        text = text.replace(old, new)
+    return text
+
+
+def example(name: str) -> list[Object]:
+    """Read the objects of an example."""
+    return list(yaml.safe_load_all(adapted(name, {})))
 
 
 def make_machine(name: str, *, disk: str | None = "64Mi", **spec: Any) -> Object:

@@ -50,11 +50,11 @@ class InlineCloudInit(Model):
     hostname: Label | None = None
     """Host name; default the machine's name. A change applies at the next start."""
     user_data: Annotated[SeedText, Field(json_schema_extra=rules(_BEGINS))] | None = None
-    """User data: #cloud-config, a script that begins with #!, or any other form that cloud-init knows. A change applies at the next start."""
+    """User data: #cloud-config, a script that begins with #!, or any other form that cloud-init knows; absent: none. A change applies at the next start."""
     network_data: SeedText | None = None
     """Network configuration in cloud-init's own YAML, version 1 or 2; default DHCP, or what the addressMode of each interface says. A change applies at the next start."""
     meta_data: SeedText | None = None
-    """More metadata, a YAML mapping; instance-id is always the machine's uid, so a restart is not a first boot. A change applies at the next start."""
+    """More metadata, a YAML mapping; absent: none; instance-id is always the machine's uid, so a restart is not a first boot. A change applies at the next start."""
 
 
 def _either(name: str) -> dict[str, str]:
@@ -84,4 +84,4 @@ class EnvironmentVariable(Model):
     name: Annotated[str, Field(max_length=253, pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")]
     """Name of the variable."""
     value: Annotated[str, Field(max_length=4096)] = ""
-    """Its value; nothing secret: everybody who may use the plugin can read it."""
+    """Its value, default empty; nothing secret: everybody who may use the plugin can read it."""

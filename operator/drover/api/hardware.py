@@ -115,9 +115,9 @@ class Memory(Model):
     size: Annotated[Quantity, Field(json_schema_extra=between("memory.size", "16Mi", "16Ti"))] | None = None
     """Memory the guest sees, such as 2Gi; booked in full plus overhead; default 512Mi. Less of it, and more up to maxSize, is live if the guest has a balloon driver; else it applies at the next start."""
     max_size: Annotated[Quantity, Field(json_schema_extra=between("memory.maxSize", "16Mi", "16Ti"))] | None = None
-    """Memory that the machine can be given while it runs, booked in place of size; default size. A change applies at the next start."""
+    """Memory that the machine can be given while it runs, such as 4Gi, booked in place of size; default size. A change applies at the next start."""
     hugepages: PageSize | None = None
-    """Take the memory from huge pages of this size, 2Mi or 1Gi, which the node must have; size must be a multiple of it. A change applies at the next start."""
+    """Take the memory from huge pages of this size, 2Mi or 1Gi, which the node must have; size must be a multiple of it. Absent: ordinary pages. A change applies at the next start."""
 
 
 class Firmware(Model):
@@ -164,19 +164,19 @@ class DiskLimits(Model):
     )
 
     iops: Annotated[int, Field(ge=1, le=10_000_000)] | None = None
-    """Requests a second."""
+    """Requests a second; absent: without bound."""
     bytes_per_second: (
         Annotated[Quantity, Field(json_schema_extra=between("limits.bytesPerSecond", "4Ki", "1Ti"))] | None
     ) = None
-    """Bytes a second, such as 50M."""
+    """Bytes a second, such as 50M; absent: without bound."""
     burst_iops: Annotated[int, Field(ge=1, le=10_000_000)] | None = None
-    """Requests a second for a while, after a quiet time; more than iops."""
+    """Requests a second for a while, after a quiet time; more than iops; absent: no bursts."""
     burst_bytes_per_second: (
         Annotated[Quantity, Field(json_schema_extra=between("limits.burstBytesPerSecond", "4Ki", "1Ti"))] | None
     ) = None
-    """Bytes a second for a while, after a quiet time; more than bytesPerSecond."""
+    """Bytes a second for a while, after a quiet time, such as 100M; more than bytesPerSecond; absent: no bursts."""
     burst_seconds: Annotated[int, Field(ge=1, le=3600)] | None = None
-    """How long a burst lasts; default 1."""
+    """Seconds that a burst lasts; default 1."""
 
 
 class DiskBounds(Model):

@@ -59,7 +59,7 @@ class HTTPSource(Model):
     """A file on a web server."""
 
     url: Annotated[str, Field(max_length=2048, pattern=URL, json_schema_extra=_located(URL, "an http or https URL"))]
-    """Where it is, by http or https."""
+    """Where it is, by http or https; a download that was cut goes on where it was, if the server can."""
     headers_secret_ref: SecretRef | None = None
     """Secret whose every key is the name of a header to send, such as Authorization; no other server gets them."""
 
@@ -75,7 +75,7 @@ class S3Source(Model):
             json_schema_extra=_located(ENDPOINT, "an http or https URL without a query"),
         ),
     ]
-    """URL of the server, to which bucket and key are added as a path."""
+    """URL of the server, such as https://s3.example.com, to which bucket and key are added as a path."""
     bucket: Annotated[
         str, Field(max_length=63, pattern=BUCKET, json_schema_extra=told(BUCKET, "3 to 63 of a-z, 0-9, dot and dash"))
     ]
@@ -102,7 +102,7 @@ class OCISource(Model):
             json_schema_extra=told(OCI, "host[:port]/repository with :tag, @sha256:digest or both"),
         ),
     ]
-    """Registry, repository and tag or digest; by a tag the first digest seen is recorded and all nodes fetch that one."""
+    """Registry, repository and tag or digest, such as registry.example.com/disks/debian:12; by a tag the first digest seen is recorded and all nodes fetch that one."""
     credentials_secret_ref: SecretRef | None = None
     """Secret of type kubernetes.io/dockerconfigjson, or with username and password; absent: anybody may pull."""
 
@@ -182,7 +182,7 @@ class Initrd(Model):
     source: ImageSource
     """Where it comes from."""
     checksum: Checksum | None = None
-    """sha256:… or sha512:… of the file; a mismatch leaves nothing behind."""
+    """sha256:… or sha512:… of the file; a mismatch leaves nothing behind; absent: the first digest seen."""
 
 
 class ImageKernel(Model):
@@ -193,9 +193,9 @@ class ImageKernel(Model):
     source: ImageSource
     """Where the kernel comes from."""
     checksum: Checksum | None = None
-    """sha256:… or sha512:… of the kernel; a mismatch leaves nothing behind."""
+    """sha256:… or sha512:… of the kernel; a mismatch leaves nothing behind; absent: the first digest seen."""
     initrd: Initrd | None = None
-    """The initial RAM disk that goes with it."""
+    """The initial RAM disk that goes with it; absent: none."""
     arguments: KernelArguments | None = None
     """Kernel command line; default console=ttyS0."""
 
@@ -245,21 +245,21 @@ class VirtualMachineImageSpec(Model):
 
     type: Literal["Disk", "ISO", "Kernel"]
     """Disk: a disk image (qcow2, raw, VMDK, VHDX or VDI, also packed by gzip, xz or zstd), kept as qcow2; ISO: the image
-    of a CD or DVD, also packed, kept as it is; Kernel: a kernel and its initial RAM disk."""
+    of a CD or DVD, also packed, kept as it is; Kernel: a kernel and its initial RAM disk. Immutable."""
     source: ImageSource | None = None
-    """Where the disk or the ISO comes from."""
+    """Where the disk or the ISO comes from; a Kernel has its sources in kernel. Immutable."""
     checksum: Checksum | None = None
-    """sha256:… or sha512:… of the file as it is fetched, so of an archive the archive's; without one the first digest seen is recorded and all nodes must match it."""
+    """sha256:… or sha512:… of the file as it is fetched, so of an archive the archive's; absent: the first digest seen is recorded and all nodes must match it. Immutable."""
     kernel: ImageKernel | None = None
-    """Type Kernel: the whole image. On a Disk image: boot it directly, without a boot loader."""
+    """Type Kernel: the whole image. On a Disk image: boot it directly, without a boot loader; default the disk's own boot loader. Immutable."""
     architecture: Architecture | None = None
     """amd64 or arm64: that of machines that start from it and name none; one of another architecture is refused. Absent: nothing is known of it. Immutable."""
     os: OperatingSystem | None = None
-    """What is installed in it, for people."""
+    """What is installed in it, for people; absent: nothing is said. Live."""
     minimum_memory: Annotated[Quantity, Field(json_schema_extra=between("minimumMemory", "1Mi", "16Ti"))] | None = None
     """Memory without which what is in it does not run, such as 128Mi: a machine with less is refused. Absent: any will do. Immutable."""
     allowed_namespaces: AllowedNamespaces | None = None
-    """Who may use it; default the own namespace."""
+    """Who may use it; default the own namespace. Live."""
 
 
 class ImageFile(Model):

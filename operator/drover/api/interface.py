@@ -17,7 +17,7 @@ class InterfaceLimits(Model):
     bytes_per_second: (
         Annotated[Quantity, Field(json_schema_extra=between("limits.bytesPerSecond", "8k", "100G"))] | None
     ) = None
-    """Bytes a second, in each direction by itself, such as 10M."""
+    """Bytes a second, in each direction by itself, such as 10M; absent: without bound."""
 
 
 SecurityGroups = Annotated[list[Label], Field(max_length=8, json_schema_extra={"x-kubernetes-list-type": "set"})]
@@ -44,7 +44,7 @@ class Interface(Model):
     address: IPv4 | None = None
     """IPv4 address to reserve, inside the network's subnet; default the lowest free one. Kept for the machine's life."""
     mac_address: HardwareAddress | None = None
-    """Hardware address, lower case and locally administered (such as 02:00:00:00:00:01); default derived from the machine's uid."""
+    """Hardware address, lower case and locally administered (such as 02:00:00:00:00:01); default derived from the machine's uid. A change applies at the next start."""
     address_mode: AddressMode | None = None
     """How the guest learns its address: DHCP (default) from the gateway; Static: reserved all the same, and set by the guest itself; Unmanaged: none is reserved, and the guest may use any. A change applies at the next start."""
     model: InterfaceModel | None = None

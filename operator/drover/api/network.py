@@ -94,9 +94,9 @@ class AllocationRange(Model):
     )
 
     start: IP
-    """First address."""
+    """First address, itself given out."""
     end: IP
-    """Last address."""
+    """Last address, itself given out."""
 
 
 class Subnet(Model):
@@ -131,9 +131,9 @@ class Subnet(Model):
             ),
         ),
     ]
-    """Network such as 10.20.0.0/24, or fd00:20::/64."""
+    """Network such as 10.20.0.0/24, or fd00:20::/64; no other network of its zone may overlap it."""
     gateway: IP | None = None
-    """Address of the node on the network: the guests' gateway and name server; on a Bridge or Direct network the router that is there, if any. Never given to a machine."""
+    """Address of the node on the network: the guests' gateway and name server; on a Bridge or Direct network the router that is there, if any. Never given to a machine; absent: none, on a Bridge or Direct network."""
     dns_servers: Annotated[list[IP], Field(max_length=4)] | None = None
     """Name servers the gateway forwards to; default the node's own."""
     allocation: AllocationRange | None = None
@@ -215,19 +215,19 @@ class VirtualNetworkSpec(Model):
     )
 
     type: NetworkType
-    """NAT: guests reach out through their node's address, and the network is local to each node. Routed: the same without translation. Isolated: guests of a node reach one another and nothing else. Bridge: a bridge that the nodes have. Overlay: one network over all nodes. Direct: an interface of the nodes, without a bridge."""
+    """NAT: guests reach out through their node's address, and the network is local to each node. Routed: the same without translation. Isolated: guests of a node reach one another and nothing else. Bridge: a bridge that the nodes have. Overlay: one network over all nodes. Direct: an interface of the nodes, without a bridge. Immutable."""
     bridge: BridgeNetwork | None = None
-    """The bridge, with type Bridge."""
+    """The bridge, with type Bridge. Immutable."""
     overlay: OverlayNetwork | None = None
-    """The overlay, with type Overlay."""
+    """The overlay, with type Overlay. Immutable."""
     direct: DirectNetwork | None = None
-    """The interface, with type Direct."""
+    """The interface, with type Direct. Immutable."""
     default: bool = False
-    """Whether interfaces that name no network go here; of several the oldest wins."""
+    """Whether interfaces that name no network go here; default false; of several the oldest wins. Live: machines that have an address already keep it."""
     zone: Label | None = None
-    """Part of the cluster in which the network's subnets, VLAN and VNI must be its own; absent: that of all networks that name none."""
+    """Part of the cluster in which the network's subnets, VLAN and VNI must be its own; absent: that of all networks that name none. Immutable."""
     subnets: Annotated[list[Subnet], Field(max_length=4, json_schema_extra=keyed("name"))] | None = None
-    """Ranges of addresses, at most 4: an interface gets one IPv4 address of the first range that has one left, and one IPv6 address likewise. Required unless the type is Bridge or Direct."""
+    """Ranges of addresses, at most 4: an interface gets one IPv4 address of the first range that has one left, and one IPv6 address likewise. Required unless the type is Bridge or Direct. Immutable."""
     domain: (
         Annotated[
             str,
@@ -240,11 +240,11 @@ class VirtualNetworkSpec(Model):
         ]
         | None
     ) = None
-    """Names <machine>.<namespace>.<domain> are answered on the gateway address; default <network>.internal."""
+    """Names <machine>.<namespace>.<domain> are answered on the gateway address; default <network>.internal. Immutable."""
     anti_spoofing: Literal["Enforced", "Disabled"] | None = None
     """Whether a guest may send only from the MAC and IP addresses of its interface, in ARP too; default Enforced. Live."""
     node_selector: NodeLabels | None = None
-    """Labels of the nodes that have it; absent: all."""
+    """Labels of the nodes that have it; absent: all. Applies to machines when they are next scheduled."""
 
 
 class NetworkNode(Model):

@@ -143,30 +143,30 @@ class Workload(Model):
     )
 
     type: Literal["HTTP", "TCP"] | None = None
-    """HTTP or TCP: how it is spoken to on `port`; the readiness probe when neither machine nor template gives one."""
+    """HTTP or TCP: how it is spoken to on `port`; the readiness probe when neither machine nor template gives one. Absent: nothing is asked."""
     port: Port | None = None
-    """Port it listens on."""
+    """TCP port it listens on; absent: none."""
     entrypoint: (
         Annotated[list[Annotated[str, Field(min_length=1, max_length=4096)]], Field(min_length=1, max_length=64)] | None
     ) = None
     """Command and arguments to run once the guest is up, at every boot; default whatever the image starts."""
     env: Annotated[list[EnvironmentVariable], Field(max_length=128, json_schema_extra=keyed("name"))] | None = None
-    """Environment of the entrypoint, also in the file workload.env of the seed."""
+    """Environment of the entrypoint, also in the file workload.env of the seed; default empty."""
 
 
 class PluginSpec(Model):
     """What the plugin is, who may use it, and what machines inherit from it."""
 
     version: Word | None = None
-    """Version of what is packaged, for people."""
+    """Version of what is packaged, for people; absent: none. A change makes a new revision."""
     description: Annotated[str, Field(max_length=1024)] | None = None
-    """What it is, for people."""
+    """What it is, for people; absent: nothing is said. Live."""
     state: Literal["Enabled", "Disabled"] | None = None
     """Enabled (default), or Disabled: no machine may begin to use it, those that do keep what they have. Effective at once."""
     allowed_namespaces: AllowedNamespaces | None = None
-    """Who may use it; default the own namespace."""
+    """Who may use it; default the own namespace. Live."""
     template: Template | None = None
-    """Values that machines inherit. A change makes a new revision, which reaches a machine when its user restarts it."""
+    """Values that machines inherit; what neither they nor the template give is the default of VirtualMachine. A change makes a new revision, which reaches a machine when its user restarts it."""
     workload: Workload | None = None
     """What runs inside the guest. A change makes a new revision."""
 

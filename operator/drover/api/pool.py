@@ -60,7 +60,7 @@ class DirectoryPool(Model):
     """A directory of each node's file system."""
 
     path: AbsolutePath
-    """Absolute path on the node, made when missing."""
+    """Absolute path on the node, made when missing, such as /var/lib/drover/pools/fast."""
 
 
 class NFSPool(Model):
@@ -79,7 +79,7 @@ class LVMPool(Model):
         str,
         Field(max_length=127, pattern=GROUP, json_schema_extra=told(GROUP, "the name of a volume group, such as vg0")),
     ]
-    """Its name. It is never made nor extended, and only volumes called drover-… are ever written or deleted."""
+    """Its name, such as vg0. It is never made nor extended, and only volumes called drover-… are ever written or deleted."""
 
 
 class ZFSPool(Model):
@@ -178,11 +178,11 @@ class ISCSIPool(Model):
     server: Server
     """Name or address of the server, as the nodes reach it."""
     port: Annotated[int, Field(ge=1, le=65535)] | None = None
-    """Where it takes connections; default 3260."""
+    """TCP port where it takes connections; default 3260. Immutable."""
     target: ISCSIName
-    """Name of the target."""
+    """Name of the target, such as iqn.2026-01.com.example:disks. Immutable."""
     initiator: ISCSIName | None = None
-    """How nodes call themselves; default iqn.2026-01.dev.drover:<node>, which the target may be told to let in."""
+    """How nodes call themselves; default iqn.2026-01.dev.drover:<node>, which the target may be told to let in. Immutable."""
     luns: Annotated[list[LUN], Field(max_length=128, json_schema_extra=keyed("lun"))]
     """Which volume has which LUN; no other LUN is ever used. Entries can be added at any time."""
 
@@ -228,23 +228,23 @@ class StoragePoolSpec(Model):
     type: Literal["Directory", "ISCSI", "LVM", "NFS", "RBD", "ZFS"]
     """Directory: files below a directory of the node; ISCSI: LUNs that are there already; LVM: logical volumes of a
     volume group of the node; NFS: files on a server that all nodes mount; RBD: images of a pool of Ceph; ZFS: zvols of a
-    pool of the node."""
+    pool of the node. Immutable."""
     directory: DirectoryPool | None = None
-    """The member of type Directory."""
+    """The member of type Directory. Immutable."""
     nfs: NFSPool | None = None
-    """The member of type NFS."""
+    """The member of type NFS. Immutable."""
     lvm: LVMPool | None = None
-    """The member of type LVM."""
+    """The member of type LVM. Immutable."""
     zfs: ZFSPool | None = None
-    """The member of type ZFS."""
+    """The member of type ZFS. Immutable."""
     rbd: RBDPool | None = None
-    """The member of type RBD."""
+    """The member of type RBD. Immutable."""
     iscsi: ISCSIPool | None = None
-    """The member of type ISCSI."""
+    """The member of type ISCSI. Immutable but for new LUNs."""
     default: bool = False
-    """Whether disks that name no pool go here; of several the oldest wins."""
+    """Whether disks that name no pool go here; default false; of several the oldest wins. Live: volumes that are made already stay where they are."""
     node_selector: NodeLabels | None = None
-    """Labels of the nodes that have it; absent: all."""
+    """Labels of the nodes that have it; absent: all. Applies to machines when they are next scheduled."""
     access: Access | None = None
     """NodeLocal (default of types Directory, LVM and ZFS): every node has bytes of its own; Shared: all its nodes see the same bytes, so machines start on any of them. Immutable."""
     overcommit: Annotated[Quantity, Field(json_schema_extra=between("overcommit", "0.1", "1000"))] | None = None

@@ -35,9 +35,9 @@ class Peers(Model):
     """Who is meant: any of these; of none of them nobody."""
 
     cidrs: Annotated[list[Range], Field(max_length=32)] | None = None
-    """Networks or single addresses, IPv4 or IPv6."""
+    """Networks or single addresses, IPv4 or IPv6, such as 10.20.0.0/16; absent: none."""
     security_groups: Annotated[list[Label], Field(max_length=8)] | None = None
-    """SecurityGroups of this namespace: the addresses of the interfaces that name them."""
+    """SecurityGroups of this namespace: the addresses of the interfaces that name them; absent: none."""
 
 
 class SecurityRule(Model):
@@ -79,7 +79,7 @@ class SecurityRule(Model):
     to: Peers | None = None
     """Egress: to whom; absent: anyone."""
     log: Literal["Enabled", "Disabled"] = "Disabled"
-    """Whether the node's kernel log tells of what the rule met, at most five packets a second."""
+    """Whether the node's kernel log tells of what the rule met, at most five packets a second; default Disabled."""
 
 
 class SecurityGroupSpec(Model):

@@ -24,4 +24,4 @@ class AllowedNamespaces(Model):
     from_: Annotated[Literal["Same", "All", "Selector"], Field(alias="from")]
     """Same: the object's own namespace; All: every one; Selector: those whose labels match `selector`."""
     selector: SelectorData | None = None
-    """Label selector of namespaces, for Selector: matchLabels and matchExpressions."""
+    """Label selector of namespaces, with from: Selector; absent with the others."""

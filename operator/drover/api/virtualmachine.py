@@ -62,7 +62,7 @@ class KernelBoot(Model):
     """Direct boot: QEMU loads the kernel itself, no boot loader is involved."""
 
     image: Reference | None = None
-    """VirtualMachineImage that holds the kernel, of type Kernel or with a kernel of its own; default the boot disk's image's kernel."""
+    """VirtualMachineImage that holds the kernel, of type Kernel or with a kernel of its own; default the boot disk's image's kernel. A change applies at the next start."""
     arguments: KernelArguments | None = None
     """Kernel command line; default the image's. A change applies at the next start."""
 
@@ -157,7 +157,7 @@ class Disk(Model):
     pool: ObjectName | None = None
     """StoragePool the volume is made in; default the pool marked as default. Immutable."""
     volume: ObjectName | None = None
-    """Name of an existing StorageVolume of this namespace; excludes the other fields."""
+    """Name of an existing StorageVolume of this namespace, which is there before and after the machine; excludes the other fields that say what the volume is. Absent: the entry has a volume of its own."""
     reclaim_policy: ReclaimPolicy | None = None
     """What becomes of the volume when the machine is deleted: Delete (default) or Retain. Live."""
     encryption: Encryption | None = None
@@ -173,7 +173,7 @@ class Disk(Model):
     serial: Serial | None = None
     """Serial number the guest sees, of at most 20 characters; default the name. A change applies at the next start."""
     boot_order: BootOrder | None = None
-    """Its turn when a boot loader is looked for; those without one follow in the order of the list. A change applies at the next start."""
+    """Its turn when a boot loader is looked for; those where it is absent follow in the order of the list. A change applies at the next start."""
     limits: DiskLimits | None = None
     """Bounds of its traffic. Live."""
 
@@ -235,7 +235,7 @@ class VirtualMachineSpec(Model):
     )
 
     power_state: PowerState = "Running"
-    """Running, Paused (stopped clock, memory kept), Hibernated (memory saved to disk, no CPU or memory booked) or Stopped. Live."""
+    """Running (default), Paused (stopped clock, memory kept), Hibernated (memory saved to disk, no CPU or memory booked) or Stopped. Live."""
     restart_policy: RestartPolicy | None = None
     """What happens when the guest stops by itself: Always (default) starts it again, OnFailure only after a failure, Never leaves it. Live."""
     termination_grace_period_seconds: Annotated[int, Field(ge=0, le=86400)] | None = None
@@ -245,27 +245,27 @@ class VirtualMachineSpec(Model):
     deletion_protection: DeletionProtection | None = None
     """Enabled refuses to delete the machine; default Disabled. Live."""
     plugin: Reference | None = None
-    """Plugin whose values are inherited where this spec gives none; the machine keeps the revision it started with until it is restarted on request."""
+    """Plugin whose values are inherited where this spec gives none; the machine keeps the revision it started with until it is restarted on request, which is also when another plugin or none applies. Absent: none."""
     cpu: CPU | None = None
-    """Processors."""
+    """Processors: how many, what they look like to the guest, and what is booked for them."""
     memory: Memory | None = None
-    """Memory."""
+    """Memory: how much of it, and of what kind."""
     architecture: Architecture | None = None
     """amd64 or arm64; default that of the node the machine is placed on. A change applies at the next start."""
     emulation: Emulation | None = None
-    """Allowed lets a node of another architecture run the machine, slowly; default Forbidden: only nodes of its architecture do."""
+    """Allowed lets a node of another architecture run the machine, slowly; default Forbidden: only nodes of its architecture do. Applies when the machine is next scheduled."""
     machine_type: MachineType | None = None
     """Board: q35 (amd64), virt (arm64), or one version of them such as pc-q35-7.2; default the newest that the node has. What the first start chose stays, in status.resolved. A change applies at the next start."""
     firmware: Firmware | None = None
-    """What starts the boot loader."""
+    """What starts the boot loader: BIOS or UEFI, secure boot, a TPM."""
     kernel: KernelBoot | None = None
     """Direct boot of a kernel; default the boot disk's image's own kernel, else its boot loader."""
     disks: Annotated[list[Disk], Field(max_length=16, json_schema_extra=keyed("name"))] | None = None
     """Disks in boot order. Removing an entry only detaches: the volume stays and comes back with an entry of that name. Disks on VirtIO and SCSI are added and removed live."""
     interfaces: Annotated[list[Interface], Field(max_length=8, json_schema_extra=keyed("name"))] | None = None
-    """Network interfaces; absent: one, called default, on the default network; empty: none."""
+    """Network interfaces; absent: one, called default, on the default network; empty: none. They are added and removed live; what of an entry is not said to be live applies at the next start."""
     watchdog: Watchdog | None = None
-    """Give the machine a watchdog; when the guest stops feeding it: Reset, PowerOff (the restart policy says what follows) or Pause. Only on amd64. A change applies at the next start."""
+    """Give the machine a watchdog; when the guest stops feeding it: Reset, PowerOff (the restart policy says what follows) or Pause. Only on amd64. Absent: none. A change applies at the next start."""
     graphics: Graphics | None = None
     """Screen: VNC (default) or SPICE, on a socket of the node that nothing outside it reaches, or Headless. There is always a serial console. A change applies at the next start."""
     devices: Annotated[list[Device], Field(max_length=MOST, json_schema_extra=keyed("name"))] | None = None
@@ -275,7 +275,7 @@ class VirtualMachineSpec(Model):
     readiness_probe: ReadinessProbe | None = None
     """How the agent finds out that the guest serves; gates GuestReady. Absent: a running guest counts as ready. Live."""
     node_selector: NodeLabels | None = None
-    """Labels a node must have, exactly as in a Pod. Applies when the machine is next scheduled."""
+    """Labels a node must have; absent: none; exactly as in a Pod. Applies when the machine is next scheduled."""
     affinity: AffinityData | None = None
     """Node and machine affinity, exactly as in a Pod. Applies when the machine is next scheduled."""
     tolerations: Annotated[list[TolerationData], Field(max_length=32)] | None = None
@@ -283,7 +283,7 @@ class VirtualMachineSpec(Model):
     topology_spread_constraints: Annotated[list[SpreadData], Field(max_length=8)] | None = None
     """How machines spread over nodes, exactly as in a Pod. Applies when the machine is next scheduled."""
     priority_class_name: ObjectName | None = None
-    """PriorityClass of the machine, exactly as in a Pod. Applies when the machine is next scheduled."""
+    """PriorityClass of the machine, absent: the cluster's default; exactly as in a Pod. Applies when the machine is next scheduled."""
 
 
 class GuestAddress(Model):

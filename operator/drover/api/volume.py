@@ -37,9 +37,9 @@ class VolumeSource(Model):
     """Image: a copy on write of an image; Volume: a full copy of another volume; Blank: zeros; Existing: what is there,
     the LUN that a pool of type ISCSI gives to the volume."""
     image: Reference | None = None
-    """The VirtualMachineImage of type Image."""
+    """The VirtualMachineImage of type Image, in this or, as namespace/name, in another namespace; absent with other types."""
     volume: ObjectName | None = None
-    """The StorageVolume of type Volume, in the same namespace; copied once, while no machine has it on."""
+    """The StorageVolume of type Volume, in the same namespace; copied once, while no machine has it on; absent with other types."""
 
 
 FROM_RULES = (

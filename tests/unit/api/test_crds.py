@@ -1,6 +1,7 @@
 """Rules that every CRD keeps, whatever its kind."""
 
 import json
+import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -10,6 +11,8 @@ from drover.api import crds
 from drover.api.registry import DEFINITIONS, Definition
 
 Schema = dict[str, Any]
+Leaf = tuple[str, str, Schema, bool]
+"""Path, what is said of it, schema, and whether it is required."""
 ALL = [pytest.param(definition, id=definition.short) for definition in DEFINITIONS]
 STANDARD = {".apiVersion", ".kind", ".metadata", ".metadata.name", ".spec", ".status"}
 
@@ -46,6 +49,55 @@ def test_every_field_says_what_it_is(definition: Definition) -> None:
     named = [(path, node) for path, node in fields(definition) if not path.endswith("[]")]
 
     assert [path for path, node in named if not node.get("description", "").endswith((".", ")"))] == []
+
+
+WHEN = re.compile(
+    r"\b[Ll]ive\b|[Ii]mmutable|next start|next scheduled|at each start|for the machine's life|at once|at any time"
+    r"|restarted on request|new revision"
+)
+ABSENT = re.compile(r"[Dd]efault|[Aa]bsent|[Ee]mpty|exactly as in a Pod")
+LOOKS = re.compile(r"such as|default that of")
+WRITTEN = [each for each in ALL if each.id in {"vm", "plugin", "vmimage", "vol", "pool", "vnet", "sg"}]
+"""Kinds whose specs users write."""
+
+
+def leaves(schema: Schema, path: str = "spec", above: str = "", *, required: bool = True) -> Iterator[Leaf]:
+    """Yield every field without fields of its own, with what is said of it and of all that it is in."""
+    said = f"{above} {schema.get('description', '')}"
+    inner = schema
+    while "items" in inner:
+        inner = inner["items"]
+    if "properties" not in inner:
+        yield path, said, schema, required
+    for name, child in inner.get("properties", {}).items():
+        yield from leaves(child, f"{path}.{name}", said, required=name in inner.get("required", ()))
+
+
+def spec_leaves(definition: Definition) -> list[Leaf]:
+    """Fields of a spec; what tells entries of a list apart is no setting."""
+    spec = crds.root(definition)["properties"]["spec"]
+    return [each for each in leaves(spec) if not each[0].endswith(".name") or "SecretRef" in each[0]]
+
+
+@pytest.mark.parametrize("definition", WRITTEN)
+def test_every_field_that_users_write_says_when_a_change_applies(definition: Definition) -> None:
+    assert [path for path, said, _, _ in spec_leaves(definition) if not WHEN.search(said)] == []
+
+
+@pytest.mark.parametrize("definition", WRITTEN)
+def test_every_field_that_users_may_leave_out_says_what_is_then(definition: Definition) -> None:
+    optional = [(path, said) for path, said, _, required in spec_leaves(definition) if not required]
+
+    assert [path for path, said in optional if not ABSENT.search(said)] == []
+
+
+@pytest.mark.parametrize("definition", WRITTEN)
+def test_every_quantity_says_what_it_looks_like(definition: Definition) -> None:
+    quantities = [
+        (path, said) for path, said, node, _ in spec_leaves(definition) if "x-kubernetes-int-or-string" in node
+    ]
+
+    assert [path for path, said in quantities if not LOOKS.search(said)] == []
 
 
 @pytest.mark.parametrize("definition", ALL)

@@ -1,6 +1,6 @@
 #!/bin/sh
 # The seed disk, known by its serial number: mount takes the host name from it; run does what it asks to be run, once a
-# boot, for want of a memory of earlier ones; net sets the addresses that it tells.
+# boot, for want of a memory of earlier ones; net sets the addresses that it tells, and the name server.
 say() { echo "tiny: $*" >/dev/console; }
 
 case "$1" in
@@ -20,14 +20,16 @@ case "$1" in
     # The words stand between quotes, one value a line: an interface by its hardware address, then what it is to have.
     awk -F '"' '
       $2 == "macaddress" { mac = $4 }
-      $2 ~ "^[0-9]+[.][0-9.]+/[0-9]+$" { print "address", mac, $2 }
-      $2 == "gateway4" { print "route", mac, $4 }
+      $2 ~ "^[0-9]+[.][0-9.]+/[0-9]+$" || $2 ~ "^[0-9a-f]+:[0-9a-f:]+/[0-9]+$" { print "address", mac, $2 }
+      $2 == "gateway4" || $2 == "gateway6" { print "route", mac, $4 }
+      $2 ~ "^[0-9]+[.][0-9.]+$" { print "names", mac, $2 }
     ' /seed/network-config | while read -r what mac value; do
       for path in /sys/class/net/eth*; do
         [ "$(cat "$path/address")" = "$mac" ] || continue
         case "$what" in
           address) ip address add "$value" dev "${path##*/}" ;;
-          route) ip route replace default via "$value" ;;
+          route) ip route replace default via "$value" dev "${path##*/}" ;;
+          names) [ -s /etc/resolv.conf ] || echo "nameserver $value" >/etc/resolv.conf ;;
         esac
       done
     done
