@@ -119,9 +119,16 @@ def with_debian(world: World) -> World:
 
 
 def patiently(machine: Machine) -> Machine:
-    """Wait for a machine that takes its time."""
-    eventually(f"{machine.name} to be ready", lambda: machine.condition("Ready").get("status") == "True", SLOW)
+    """Wait for a machine that takes its time; one that was as its last spec said does not count."""
+    eventually(f"{machine.name} to be ready", lambda: is_ready(machine.object), SLOW)
     return machine
+
+
+def is_ready(machine: Object) -> bool:
+    """Tell whether a machine is as its spec says, as kubectl wait does."""
+    ready = [each for each in machine.get("status", {}).get("conditions", []) if each["type"] == "Ready"]
+    now = machine["metadata"]["generation"]
+    return [(each["status"], each["observedGeneration"]) for each in ready] == [("True", now)]
 
 
 def ssh(machine: Machine, key: Path, *command: str) -> str | None:
