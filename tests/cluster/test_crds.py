@@ -704,11 +704,13 @@ def test_every_example_is_taken_by_the_api_server(cluster_sandbox: World) -> Non
     assert said.count(" (server dry run)") == len(objects)
 
 
-@pytest.mark.parametrize("body", [pytest.param(body, id=name) for name, body in documents.ours()])
-def test_yaml_in_a_document_is_taken_by_the_api_server(cluster_sandbox: World, body: Body) -> None:
-    said = cluster_sandbox.kubectl("apply", "--dry-run=server", "-f", "-", given=json.dumps(body))
+def test_yaml_in_a_document_is_taken_by_the_api_server(cluster_sandbox: World) -> None:
+    shown = [body for _, body in documents.ours()]
+    listed = json.dumps({"apiVersion": "v1", "kind": "List", "items": shown})
 
-    assert "created (server dry run)" in said
+    said = cluster_sandbox.kubectl("apply", "--dry-run=server", "-f", "-", given=listed)
+
+    assert said.count(" (server dry run)") == len(shown) > 10
 
 
 def test_every_field_at_once_is_taken_as_written(clean: World) -> None:
