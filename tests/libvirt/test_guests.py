@@ -12,7 +12,7 @@ from tests.support.blueprints import UUID, make_blueprint, make_record
 import libvirt
 from drover.errors import NotReady, Refused, Unavailable
 from drover.hypervisor import domain as guests
-from drover.hypervisor import host as hosts
+from drover.hypervisor import host_guest
 from drover.hypervisor.host import Host, HostOptions
 from drover.state.guest import GuestEvent
 from drover.translation import record as records
@@ -230,7 +230,7 @@ async def test_a_guest_is_asked_by_acpi_when_its_agent_is_not_heard(
 ) -> None:
     asked: list[str] = []
     silence = threading.Event()
-    monkeypatch.setattr(hosts, "ASK_SECONDS", 0.01)
+    monkeypatch.setattr(host_guest, "ASK_SECONDS", 0.01)
     monkeypatch.setattr(guests, "agent_shutdown", lambda _connection, _uuid: silence.wait(DEADLINE))
     monkeypatch.setattr(guests, "shutdown", lambda _connection, uuid: asked.append(uuid))
     await host.shutdown(uuid)

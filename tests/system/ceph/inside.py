@@ -58,6 +58,7 @@ async def volumes(host: Host, folder: Path, made: Cluster, image: Path) -> dict[
 
     def data(uid: str) -> dict[str, object]:
         path = folder / f"{uid}.exported"
+        path.unlink(missing_ok=True)
         made.ask("rbd", "export", "--no-progress", f"{POOL}/drover-{uid}", str(path))
         return content(str(path))
 
