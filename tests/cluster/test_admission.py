@@ -348,7 +348,7 @@ def test_the_api_server_finds_nothing_wrong_in_the_expressions(nodes: World) -> 
 
     found = eventually("the policies to be checked", checked)
 
-    assert len(found) == 10
+    assert len(found) == 11
     assert {
         item["metadata"]["name"]: item["status"]["typeChecking"] for item in found if item["status"]["typeChecking"]
     } == {}
