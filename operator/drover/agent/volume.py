@@ -57,7 +57,8 @@ async def _delete(node: Node, volume: VolumeView) -> None:
         raise NotReady(f"volume {volume.meta.key} does not say which pool holds it", reason="PoolUnknown")
     if pools.is_shared(node, name) and await _is_used_elsewhere(node, volume):
         raise NotReady(f"volume {volume.meta.key} is used on another node", reason="VolumeInUse", delay=LOOK_SECONDS)
-    await pools.ensure(node, name)
+    if not await _may_be_there(node, name, volume):
+        return
     if pools.is_lent(node, name):
         await _leave(node, name, volume)
         return
@@ -67,6 +68,17 @@ async def _delete(node: Node, volume: VolumeView) -> None:
     else:
         await node.host.delete_volume(name, volume.meta.uid)
     node.keys.forget(volume.meta.uid)
+
+
+async def _may_be_there(node: Node, pool: str, volume: VolumeView) -> bool:
+    """Have the pool of a volume that is to go; where the node cannot have such pools at all, nothing was ever made."""
+    try:
+        await pools.ensure(node, pool)
+    except NotReady as error:
+        if error.reason == "Unsupported" and volume.status.capacity is None:
+            return False
+        raise
+    return True
 
 
 async def _wipe(node: Node, pool: str, uid: str) -> None:

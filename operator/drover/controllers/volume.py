@@ -62,6 +62,14 @@ def _beyond(volume: VolumeView, world: World) -> str:
     return excess(volume, view(pool), world.ledger.room(pool.meta.key.name, volume.meta.key.namespace))
 
 
+def _unusable(volume: VolumeView, world: World) -> str:
+    """Say why the node of a volume cannot use its pool; empty if it can, or that is not known."""
+    pool = world.stores.pools.get(Key("", volume.status.pool or volume.spec.pool or ""))
+    told = (view(pool).status.nodes or []) if pool else []
+    found = (node for node in told if node.name == volume.status.node_name and not node.ready)
+    return next((f"pool {pool.meta.key.name} on {node.name}: {node.message}" for node in found if pool), "")
+
+
 async def _let_go(volume: VolumeView, world: World) -> float | None:
     """Let a volume go, unless a Domain that the cache does not know of needs it, or its node is there after all."""
     key = volume.meta.key
@@ -78,9 +86,10 @@ async def _let_go(volume: VolumeView, world: World) -> float | None:
 
 async def _report(volume: VolumeView, world: World) -> float | None:
     key, before = volume.meta.key, volume.status
-    around = planning.Surroundings(_sharers(volume, world), _beyond(volume, world))
+    around = planning.Surroundings(_sharers(volume, world), _beyond(volume, world), _unusable(volume, world))
     status = planning.status(volume, _domains(volume, world), around, now=world.now())
-    if status == before or (volume.meta.deleting and status.node_name == before.node_name):
+    silent = volume.meta.deleting and not around.unusable and status.node_name == before.node_name
+    if status == before or silent:
         world.patience.forget((VOLUME, key))
         return None
     remaining = (

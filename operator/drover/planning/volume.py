@@ -172,6 +172,8 @@ class Surroundings:
     """Nodes that see its bytes, if several do."""
     beyond: str = ""
     """What it asks for beyond what its namespace may have."""
+    unusable: str = ""
+    """Why the pool cannot be used on the node that has its data, or is asked to clear them away."""
 
 
 ALONE = Surroundings()
@@ -185,7 +187,7 @@ def status(
     node = _moved(volume, domains, around.sharers) or before.node_name or _binding(volume, domains)
     domain = next((each for each in domains if each.spec.node_name == node), None)
     fact = _fact(domain, volume) if domain else None
-    found = [_accepted(around.beyond), _ready(volume, node, fact)]
+    found = [_accepted(around.beyond), _held_up(volume, around) or _ready(volume, node, fact)]
     disks = [disk for disk in (domain.spec.disks if domain else []) if disk.volume == volume.meta.key.name]
     kept = None if _is_dropped(fact, disks) else before
     return StorageVolumeStatus(
@@ -240,6 +242,13 @@ def _accepted(beyond: str) -> Finding:
     if beyond:
         return Finding("Accepted", "False", "NamespaceLimitExceeded", beyond)
     return Finding("Accepted", "True", "Accepted")
+
+
+def _held_up(volume: VolumeView, around: Surroundings) -> Finding | None:
+    """Tell why a volume that is to go is still there."""
+    if not (volume.meta.deleting and around.unusable):
+        return None
+    return Finding("Ready", "False", "PoolUnusable", f"it goes when its data can be deleted: {around.unusable}")
 
 
 def _ready(volume: VolumeView, node: str | None, fact: VolumeFact | None) -> Finding:

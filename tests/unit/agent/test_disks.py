@@ -2,6 +2,7 @@
 
 import asyncio
 from base64 import b64encode
+from contextlib import nullcontext
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -454,6 +455,24 @@ async def test_a_volume_is_overwritten_before_it_is_deleted_if_it_says_so(world:
     verbs = [verb for verb in world.host.calls if verb in {"wipe_volume", "delete_volume"}]
     assert verbs == ["wipe_volume", "delete_volume"][wipe == "Disabled" :]
     assert world.host.files == {}
+
+
+@pytest.mark.parametrize(
+    ("capacity", "reason", "stays"),
+    [(None, "Unsupported", False), ("1Gi", "Unsupported", True), (None, "PoolUnusable", True)],
+)
+async def test_a_volume_that_was_never_made_goes_where_no_such_pool_can_be(
+    world: World, capacity: str | None, reason: str, *, stays: bool
+) -> None:
+    going = {"uid": "vol-1", "finalizers": [FINALIZER_VOLUME], "deletionTimestamp": "2026-11-21T12:00:00Z"}
+    status = {"nodeName": "n1", "pool": "default", "capacity": capacity}
+    world.put(VOLUME, VOLUME_KEY, {"spec": {"pool": "default"}, "metadata": going, "status": status})
+    world.host.broken["ensure_pool"] = NotReady("the node lacks the package lvm2", reason=reason)
+
+    with pytest.raises(NotReady) if stays else nullcontext():
+        await volume.reconcile(world.node, VOLUME_KEY)
+
+    assert ((VOLUME, VOLUME_KEY) in world.etcd.objects) == stays
 
 
 async def test_data_that_several_nodes_see_stays_while_a_machine_elsewhere_has_it(world: World) -> None:

@@ -258,6 +258,16 @@ def test_a_volume_says_that_its_namespace_has_too_much() -> None:
     assert next((each.type, each.status, each.message) for each in said) == ("Accepted", "False", "too much")
 
 
+def test_a_volume_that_cannot_go_says_why() -> None:
+    around = Surroundings(unusable="pool fast on n1: no such group")
+    stays, goes = (
+        volume.status(make_volume(meta=meta, status=ON_N1), [], around, now=NOW).conditions for meta in ({}, GOING)
+    )
+    assert "no such group" not in str(stays)
+    assert "PoolUnusable" in str(goes)
+    assert "it goes when its data can be deleted: pool fast on n1: no such group" in str(goes)
+
+
 @pytest.mark.parametrize(("access", "capacity"), [("Shared", "10Gi"), ("NodeLocal", "20Gi")])
 def test_a_pool_that_several_see_is_counted_once(access: str, capacity: str) -> None:
     told = {"name": "default", "ready": True, "capacity": "10Gi", "allocated": "1Gi", "available": "9Gi"}
