@@ -20,6 +20,7 @@ from tests.support import server
 
 from drover.sandbox import __main__ as command_line
 from drover.sandbox import control, supervise
+from drover.sandbox.guestimage import ARGUMENTS
 from drover.sandbox.layout import DATA
 
 T = TypeVar("T")
@@ -357,8 +358,7 @@ def make_kernel_image(name: str = "tiny", **more: Any) -> Object:
     kernel = {
         "source": {"type": "HTTP", "http": {"url": f"{base}/vmlinuz"}},
         "initrd": {"source": {"type": "HTTP", "http": {"url": f"{base}/initrd.img"}}},
-        # Its own tests of ciphers cost the kernel a seventh of its boot.
-        "arguments": "console=ttyS0 quiet no_timer_check panic=1 cryptomgr.notests",
+        "arguments": ARGUMENTS,
     }
     return make_object("VirtualMachineImage", name, {"type": "Kernel", "kernel": kernel, **more})
 
