@@ -16,7 +16,7 @@ def test_the_example_serves_what_its_plugin_says(tenant: Tenant) -> None:
     resolved = machine.status["resolved"]
     assert (resolved["plugin"], resolved["memory"]) == (f"{tenant.namespace}/web", "128Mi")
     columns = tenant.kubectl("get", "plugin").splitlines()
-    assert columns[0].split() == ["NAME", "VERSION", "STATE", "READY", "IN", "USE", "AGE"]
+    assert columns[0].split() == ["NAME", "VERSION", "READY", "IN", "USE", "AGE"]
     used = [f"{tenant.namespace}/site"]
     eventually(
         "its user", lambda: (tenant.world.get("plugin", "web", tenant.namespace) or {})["status"]["inUseBy"] == used
