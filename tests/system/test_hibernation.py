@@ -19,16 +19,22 @@ def saved(tenant: Tenant, world: World) -> Iterator[Machine]:
     stand_in = world.state / "iohelper"
     stand_in.write_text(f'#!/bin/sh\nexec {sys.executable} {iohelper.__file__} "$@"\n')
     stand_in.chmod(0o755)
-    world.node("n1", "cp", "--", HELPER, iohelper.REAL)
+    world.node("n1", "cp", "--remove-destination", "--", HELPER, iohelper.REAL)
     world.node("n1", "rm", "-f", "--", str(iohelper.HURRY))
     world.node("n1", "mount", "--bind", "--", str(stand_in), HELPER)
-    machine = tenant.start("sleepy", **ON_N1)
+    try:
+        yield being_saved(tenant.start("sleepy", **ON_N1))
+    finally:
+        world.node("n1", "umount", "--", HELPER)
+        world.node("n1", "touch", "--", str(iohelper.HURRY))
+
+
+def being_saved(machine: Machine) -> Machine:
+    """Hibernate a machine, and wait until its memory is on its way."""
     machine.patch(powerState="Hibernated")
     eventually("Hibernating", lambda: machine.condition("Running").get("reason") == "Hibernating", 30)
-    eventually("its memory to be written", lambda: "save" in machine.virsh("domstate", "--reason"), 30)
-    yield machine
-    world.node("n1", "umount", "--", HELPER)
-    world.node("n1", "touch", "--", str(iohelper.HURRY))
+    eventually("its memory to be written", lambda: "saving" in machine.virsh("domstate", "--reason"), 30)
+    return machine
 
 
 def test_others_start_and_it_is_deleted_by_force_while_its_memory_is_being_saved(saved: Machine) -> None:
