@@ -61,7 +61,7 @@ def test_an_agent_that_dies_meanwhile_finds_the_memory_saved(saved: Machine) -> 
     world = saved.tenant.world
     world.sandbox("kill", "agent-n1")
     eventually("Hibernating", lambda: saved.condition("Running").get("reason") == "Hibernating", 30)
-    assert "save" in saved.virsh("domstate", "--reason")
+    assert "saving" in saved.virsh("domstate", "--reason")
     world.node("n1", "touch", "--", str(iohelper.HURRY))
 
     saved.reach("Hibernated", 60)
