@@ -107,7 +107,7 @@ def test_guests_on_two_nodes_meet_on_an_overlay_and_a_service_leads_to_them(
     assert "mtu 1450" in ask(a, "address")
     name = f"b.{tenant.namespace}.shop.internal"
     eventually(f"{name} to be known to a", lambda: there in ask(a, "lookup", name=name), 20)
-    leads_to_both(tenant, a, there)
+    leads_to_both(a, b, there)
     eventually("NodeLocalNetwork", lambda: local.condition("Endpoints").get("reason") == "NodeLocalNetwork", 30)
 
 
@@ -116,11 +116,11 @@ def by_interface(machine: Machine) -> dict[str, str]:
     return {each["interface"]: each["ip"] for each in machine.status["addresses"]}
 
 
-def leads_to_both(tenant: Tenant, a: Machine, there: str) -> None:
-    """Follow the Service to both machines, from the node of one of them, and see it forget the one that goes."""
-    here = a.ip
+def leads_to_both(a: Machine, b: Machine, there: str) -> None:
+    """Follow the Service to both machines, from nodes to the one that has a single way back; see it forget who goes."""
+    tenant, here = a.tenant, a.ip
     eventually("the Service to lead to both", lambda: published(tenant) == sorted([here, there]), 20)
-    assert [from_node(a, "/hostname", ip) for ip in (here, there)] == ["shop-0", "b"]
+    assert [from_node(each, "/hostname", here) for each in (a, b)] == ["shop-0", "shop-0"]
     assert a.condition("Endpoints")["reason"] == "Published"
     a.delete()
     eventually("the Service to forget a", lambda: published(tenant) == [there], 20)
