@@ -1,15 +1,13 @@
 """Images of a Ceph cluster as disks: carried from node to node, grown, copied, wiped and deleted."""
 
 import json
-import os
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.system.apart import found_by
 from tests.system.services.ceph import STORE_BYTES, Cluster, cluster
-from tests.system.test_lvm import MIB, NAMESPACES, ROOT
+from tests.system.test_lvm import MIB
 from tests.system.test_volumes import ON, SIZES, holder, reason, said, say
 from tests.system.world import Object, Tenant, World, eventually, example, make_kernel_image, make_machine, make_object
 
@@ -20,12 +18,7 @@ NAMESPACE = "drover-system"
 def found(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     """What came of making, copying, growing, wiping and deleting images."""
     folder = tmp_path_factory.mktemp("ceph")
-    inside = [sys.executable, "-m", "tests.system.ceph.inside", str(folder)]
-    known = os.environ | {"PYTHONPATH": f"{ROOT / 'operator'}:{ROOT}", "LVM_FOLDER": str(folder)}
-    command = ["unshare", *NAMESPACES, *inside]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False, env=known, cwd=ROOT)
-    assert done.returncode == 0, done.stderr[-4000:]
-    return dict(json.loads(done.stdout))
+    return found_by("ceph.inside", folder, 300, LVM_FOLDER=folder)
 
 
 @pytest.mark.long

@@ -1,29 +1,18 @@
 """libvirt's own way with LVM, whose programs are stand-ins: kernels that tests run on lack device-mapper."""
 
-import json
-import os
-import subprocess
-import sys
-from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.system.apart import found_by
 
-ROOT = Path(__file__).resolve().parents[2]
 MIB = 1 << 20
-NAMESPACES = ("--mount", "--net", "--pid", "--fork", "--mount-proc")
 
 
 @pytest.fixture(scope="module")
 def found(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     """What came of making, copying, wiping and deleting volumes."""
     folder = tmp_path_factory.mktemp("lvm")
-    inside = [sys.executable, "-m", "tests.system.lvm.inside", str(folder)]
-    known = os.environ | {"PYTHONPATH": f"{ROOT / 'operator'}:{ROOT}", "LVM_FOLDER": str(folder / "lvm")}
-    command = ["unshare", *NAMESPACES, *inside]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=180, check=False, env=known, cwd=ROOT)
-    assert done.returncode == 0, done.stderr[-4000:]
-    return dict(json.loads(done.stdout))
+    return found_by("lvm.inside", folder, LVM_FOLDER=folder / "lvm")
 
 
 @pytest.mark.parametrize(

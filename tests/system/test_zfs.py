@@ -1,26 +1,17 @@
 """libvirt's own way with ZFS, whose programs are stand-ins: kernels that tests run on lack it."""
 
-import json
-import os
-import subprocess
-import sys
 from typing import Any
 
 import pytest
-from tests.system.test_lvm import MIB, NAMESPACES, ROOT
+from tests.system.apart import found_by
+from tests.system.test_lvm import MIB
 
 
 @pytest.fixture(scope="module")
 def found(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     """What came of making, copying, wiping and deleting volumes."""
     folder = tmp_path_factory.mktemp("zfs")
-    inside = [sys.executable, "-m", "tests.system.zfs.inside", str(folder)]
-    known = os.environ | {"PYTHONPATH": f"{ROOT / 'operator'}:{ROOT}", "ZFS_FOLDER": str(folder / "zfs")}
-    known["LVM_FOLDER"] = str(folder)
-    command = ["unshare", *NAMESPACES, *inside]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=180, check=False, env=known, cwd=ROOT)
-    assert done.returncode == 0, done.stderr[-4000:]
-    return dict(json.loads(done.stdout))
+    return found_by("zfs.inside", folder, ZFS_FOLDER=folder / "zfs", LVM_FOLDER=folder)
 
 
 @pytest.mark.parametrize(

@@ -4,14 +4,13 @@ import asyncio
 import base64
 import json
 import sys
-from collections.abc import Awaitable
 from pathlib import Path
 
+from tests.system.apart import refusal
 from tests.system.lvm.inside import EMPTY, MIB, URI, content, daemon, run
 from tests.system.services.ceph import POOL, PORT, USER, Cluster, cluster
 
 from drover.api.cloudinit import SecretKey
-from drover.errors import OperatorError
 from drover.hypervisor.host import Host, HostOptions
 from drover.planning import cephkey
 from drover.state.host import Ceph
@@ -74,15 +73,6 @@ async def volumes(host: Host, folder: Path, made: Cluster, image: Path) -> dict[
     await host.copy_volume("vms", "back", MIB, ("files", "file"))
     await host.grow_volume("vms", "back", 16 * MIB)
     return found | {"back": data("back"), "volumes": await host.volumes("vms")}
-
-
-async def refusal(verb: Awaitable[object]) -> str:
-    """The reason for which something is not done."""
-    try:
-        await verb
-    except OperatorError as error:
-        return error.reason
-    return ""
 
 
 def main(folder: Path) -> None:

@@ -9,10 +9,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from tests.system.apart import refusal
 from tests.system.lvm.program import LEFT, remove
 
 import libvirt
-from drover.errors import OperatorError
 from drover.hypervisor.host import Host, HostOptions
 from drover.state.host import Group
 
@@ -66,21 +66,12 @@ async def scenario(folder: Path) -> dict[str, object]:
         await host.ensure_pool("files", str(folder / "files"))
         await host.copy_volume("files", "file", MIB, ("group", "image"))
         found["back"] = content((await host.copy_volume("group", "back", MIB, ("files", "file"))).path)
-        found["full"] = await refusal(host)
+        found["full"] = await refusal(host.create_volume("group", "big", 100 * MIB))
         found["volumes"] = await host.volumes("group")
         for uid in ("image", "blank", "back"):
             await host.delete_volume("group", uid)
         await host.remove_pool("group")
         return found | {"left": devices(), "active": is_active()}
-
-
-async def refusal(host: Host) -> str:
-    """The reason for which a volume is not made that is too large."""
-    try:
-        await host.create_volume("group", "big", 100 * MIB)
-    except OperatorError as error:
-        return error.reason
-    return ""
 
 
 def content(device: str) -> dict[str, object]:

@@ -5,13 +5,12 @@ import json
 import os
 import shutil
 import sys
-from collections.abc import Awaitable
 from pathlib import Path
 
+from tests.system.apart import refusal
 from tests.system.lvm.inside import EMPTY, MIB, URI, content, daemon, run
 from tests.system.zfs.program import DEVICES, remove
 
-from drover.errors import OperatorError
 from drover.hypervisor.host import Host, HostOptions
 from drover.state.host import Dataset
 
@@ -83,15 +82,6 @@ async def volumes(host: Host, image: Path, files: Path) -> dict[str, object]:
     await host.copy_volume("files", "file", MIB, ("tank", "image"))
     found["back"] = content((await host.copy_volume("tank", "back", MIB, ("files", "file"))).path)
     return found | {"full": await refusal(host.create_volume("tank", "big", 100 * MIB))}
-
-
-async def refusal(verb: Awaitable[object]) -> str:
-    """The reason for which something is not done."""
-    try:
-        await verb
-    except OperatorError as error:
-        return error.reason
-    return ""
 
 
 def main(folder: Path) -> None:
